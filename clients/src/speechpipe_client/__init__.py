@@ -1,0 +1,1 @@
+"""Speechpipe client: an async Python library and the speechpipe command."""

@@ -1,0 +1,1 @@
+"""Speechpipe operator: a SpeechPipeline resource becomes a running pipeline."""

@@ -1,0 +1,1 @@
+"""Speechpipe: messages, stream names, consumer loop and telemetry that every service shares."""

@@ -1,0 +1,1 @@
+"""Speechpipe gateway: WebSocket audio in, captions out."""

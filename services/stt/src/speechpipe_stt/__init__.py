@@ -1,0 +1,1 @@
+"""Speechpipe STT worker: speech to text with faster-whisper."""

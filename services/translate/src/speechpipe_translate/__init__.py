@@ -1,0 +1,1 @@
+"""Speechpipe translation worker: Apertium, CTranslate2 or EasyNMT."""
