@@ -22,20 +22,16 @@ CLOSE_TAKEN_OVER: Final = 4409
 CLOSE_IDLE: Final = 4408
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    pass
-
-
 # --- client to server ---------------------------------------------------------------------------------------------
 
 
-class Auth(_Message, tag="auth", forbid_unknown_fields=True):
+class Auth(msgspec.Struct, frozen=True, kw_only=True, tag="auth", forbid_unknown_fields=True):
     """First message of a client that could not send an ``Authorization`` header (a browser)."""
 
     token: str
 
 
-class SetLangs(_Message, tag="set_langs", forbid_unknown_fields=True):
+class SetLangs(msgspec.Struct, frozen=True, kw_only=True, tag="set_langs", forbid_unknown_fields=True):
     """Languages from the next segment on. ``source_language`` "auto" detects; no target means no translation."""
 
     source_language: str = "auto"
@@ -43,7 +39,7 @@ class SetLangs(_Message, tag="set_langs", forbid_unknown_fields=True):
     target_languages: tuple[str, ...] = ()
 
 
-class Start(_Message, tag="start", forbid_unknown_fields=True):
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", forbid_unknown_fields=True):
     """Declares the audio that follows and the session's options; answered by ``ready``."""
 
     sample_rate: int = 16_000
@@ -56,7 +52,7 @@ class Start(_Message, tag="start", forbid_unknown_fields=True):
     hotwords: str = ""
 
 
-class Resume(_Message, tag="resume", forbid_unknown_fields=True):
+class Resume(msgspec.Struct, frozen=True, kw_only=True, tag="resume", forbid_unknown_fields=True):
     """Takes a session over on this connection; answered by ``ready`` with a new token and the offset to send from."""
 
     session_id: str
@@ -65,15 +61,15 @@ class Resume(_Message, tag="resume", forbid_unknown_fields=True):
     """The ``cursor`` of the last message received; what came after it is replayed."""
 
 
-class Flush(_Message, tag="flush", forbid_unknown_fields=True):
+class Flush(msgspec.Struct, frozen=True, kw_only=True, tag="flush", forbid_unknown_fields=True):
     """Finalise what has been said so far; the session goes on."""
 
 
-class Stop(_Message, tag="stop", forbid_unknown_fields=True):
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop", forbid_unknown_fields=True):
     """No more audio: the server finalises, delivers everything, and closes with 1000."""
 
 
-class Keepalive(_Message, tag="keepalive", forbid_unknown_fields=True):
+class Keepalive(msgspec.Struct, frozen=True, kw_only=True, tag="keepalive", forbid_unknown_fields=True):
     """Nothing to say, still here."""
 
 
@@ -83,7 +79,7 @@ ClientMessage = Auth | SetLangs | Start | Resume | Flush | Stop | Keepalive
 # --- server to client ---------------------------------------------------------------------------------------------
 
 
-class Ready(_Message, tag="ready"):
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     """The session is open; audio may be sent, from frame ``offset`` on."""
 
     session_id: str
@@ -96,14 +92,14 @@ class Ready(_Message, tag="ready"):
     cursor: str
 
 
-class SpeechStarted(_Message, tag="speech_started"):
+class SpeechStarted(msgspec.Struct, frozen=True, kw_only=True, tag="speech_started"):
     """An onset was heard; ``offset`` is where the segment begins (pre-speech included)."""
 
     segment_id: str
     offset: int
 
 
-class Realtime(_Message, tag="realtime"):
+class Realtime(msgspec.Struct, frozen=True, kw_only=True, tag="realtime"):
     """A partial caption. ``text`` is ``committed`` plus ``tail``; ``committed`` only grows until the final."""
 
     segment_id: str
@@ -126,7 +122,7 @@ class WireWord(msgspec.Struct, frozen=True, kw_only=True):
     probability: float
 
 
-class Final(_Message, tag="final"):
+class FinalCaption(msgspec.Struct, frozen=True, kw_only=True, tag="final"):
     """The segment's caption; nothing about its text comes after this. Empty text: there was no speech after all."""
 
     segment_id: str
@@ -143,7 +139,7 @@ class Final(_Message, tag="final"):
     cursor: str
 
 
-class Translation(_Message, tag="translation"):
+class Translation(msgspec.Struct, frozen=True, kw_only=True, tag="translation"):
     """A segment's text in one target language."""
 
     segment_id: str
@@ -154,14 +150,14 @@ class Translation(_Message, tag="translation"):
     cursor: str
 
 
-class AudioAck(_Message, tag="audio_ack"):
+class AudioAck(msgspec.Struct, frozen=True, kw_only=True, tag="audio_ack"):
     """Audio before frame ``offset`` will never be asked for again."""
 
     offset: int
     cursor: str
 
 
-class Error(_Message, tag="error"):
+class Error(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
     """Something is wrong; when it ends the connection, a close with the number ``close`` follows."""
 
     code: str
@@ -172,4 +168,4 @@ class Error(_Message, tag="error"):
     cursor: str | None = None
 
 
-ServerMessage = Ready | SpeechStarted | Realtime | Final | Translation | AudioAck | Error
+ServerMessage = Ready | SpeechStarted | Realtime | FinalCaption | Translation | AudioAck | Error
