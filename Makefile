@@ -1,0 +1,68 @@
+# Speechpipe. `make help` lists the targets; each line after `##` is its documentation.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+MEMBERS := services/common services/gateway services/stt services/translate operator clients
+MODELS := whisper-base audioeval
+PIPELINE ?= examples/local.yaml
+
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.done
+export VENV PYTHON
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=/path/to/python3.11 chooses the interpreter of .venv; PIPELINE=file.yaml what \`make up\` runs."
+
+.PHONY: setup
+setup: $(DONE)/packages $(DONE)/system $(DONE)/models ## Make .venv with every dependency, and fetch the models
+
+$(DONE)/venv: requirements/dev.txt scripts/setup.sh
+	@scripts/setup.sh venv
+	@mkdir -p $(DONE) && touch $@
+
+$(DONE)/packages: $(DONE)/venv requirements/dev.txt $(MEMBERS:%=%/pyproject.toml)
+	@scripts/setup.sh packages $(MEMBERS)
+	@touch $@
+
+# Not finished where packages are missing and nobody may install them: then the next call says so again.
+$(DONE)/system: requirements/apt.txt | $(DONE)/venv
+	@if scripts/setup.sh system; then touch $@; elif [ $$? -ne 3 ]; then exit 1; fi
+
+$(DONE)/models: $(DONE)/packages services/common/src/speechpipe_common/downloads.py
+	@scripts/setup.sh models $(MODELS)
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Run the whole pipeline on real speech in several languages and check what it says
+	@$(BIN)/speechpipe demo
+
+.PHONY: up
+up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
+	@$(BIN)/speechpipe up -f $(PIPELINE)
+
+.PHONY: test
+test: setup ## Run every suite: lint, then the tests of every member and of the house
+	@$(BIN)/python scripts/check.py test $(MEMBERS)
+
+.PHONY: lint
+lint: setup ## Check style, types (mypy --strict) and import contracts
+	@$(BIN)/python scripts/check.py lint $(MEMBERS)
+
+.PHONY: fmt
+fmt: setup ## Format the code and sort its imports
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --quiet .
+
+.PHONY: lock
+lock: $(DONE)/venv ## Pin every dependency again (requirements/*.txt), by hash
+	@UV=$(BIN)/uv requirements/compile.sh
+
+.PHONY: clean
+clean: ## Remove .venv and caches of the tools; models stay in the user's cache
+	@rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* build
+	@find . -name __pycache__ -prune -exec rm -rf {} +

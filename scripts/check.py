@@ -1,0 +1,141 @@
+"""Runs the checks of `make lint` and `make test`: every one of them, even after a failure, then says which failed.
+
+Each member is checked by itself: its tests must not see another member's conftest, and from the repository's root
+`--import-mode=importlib` would let the folder `operator` shadow the standard library's module.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REPORTS = ROOT / "build" / "reports"
+HOUSE = "scripts"
+"""Folder of the tools and the tests that belong to no member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A command to run from the repository's root; ``report`` is the JUnit file that it leaves, if it runs tests."""
+
+    name: str
+    command: tuple[str, ...]
+    report: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many tests ended how."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Sum by outcome."""
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        """As a test runner closes."""
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def tool(name: str) -> str:
+    """Path of a console script beside the running interpreter."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def package_of(member: str) -> str:
+    """Import package of a member: the only folder under its ``src``."""
+    (package,) = (folder.parent for folder in (ROOT / member / "src").glob("*/__init__.py"))
+    return package.name
+
+
+def lint_checks(members: Sequence[str]) -> list[Check]:
+    """Style over everything, types member by member, import contracts."""
+    mypy = (tool("mypy"), "--no-error-summary")
+    return [
+        Check("ruff check", (tool("ruff"), "check", "--quiet", ".")),
+        Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
+        *(Check(f"mypy {member}", (*mypy, f"{member}/src", f"{member}/tests")) for member in members),
+        Check(f"mypy {HOUSE}", (*mypy, HOUSE)),
+        Check("lint-imports", (tool("lint-imports"), "--no-cache")),
+    ]
+
+
+def suite(name: str, *options: str) -> Check:
+    """One pytest run over the ``tests`` of a folder, isolated by ``--rootdir``."""
+    report = REPORTS / f"{name.replace('/', '-')}.xml"
+    pytest = (sys.executable, "-m", "pytest", f"--rootdir={name}", "-q", f"--junitxml={report}")
+    command = (*pytest, *options, f"{name}/tests")
+    return Check(f"pytest {name}", command, report)
+
+
+def suites(members: Sequence[str]) -> list[Check]:
+    """Every member's suite with its coverage, and the house's own."""
+    coverage = ("--cov-config=pyproject.toml", "--cov-report=term:skip-covered")
+    return [*(suite(member, f"--cov={package_of(member)}", *coverage) for member in members), suite(HOUSE)]
+
+
+def read_counts(report: Path) -> Counts:
+    """Totals of a JUnit report; nothing where the runner died before it wrote one."""
+    if not report.exists():
+        return Counts()
+    passed = failed = skipped = 0
+    for suite in ET.parse(report).iter("testsuite"):  # noqa: S314 - written by our own pytest
+        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        ignored = int(suite.get("skipped", 0))
+        passed += int(suite.get("tests", 0)) - bad - ignored
+        failed += bad
+        skipped += ignored
+    return Counts(passed, failed, skipped)
+
+
+def run(check: Check) -> bool:
+    """Run one check with its output on the terminal; True when it exits 0."""
+    print(f"\n== {check.name}", flush=True)
+    if check.report:
+        check.report.unlink(missing_ok=True)
+    began = time.monotonic()
+    ok = subprocess.run(check.command, cwd=ROOT, check=False).returncode == 0
+    print(f"== {check.name}: {'ok' if ok else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
+    return ok
+
+
+def run_all(checks: Iterable[Check]) -> int:
+    """Run every check, then sum up; the number to exit with."""
+    failed = []
+    total = Counts()
+    tested = False
+    for check in checks:
+        if not run(check):
+            failed.append(check.name)
+        if check.report:
+            tested = True
+            total += read_counts(check.report)
+    print(f"\n== failed: {', '.join(failed)}" if failed else "\n== every check passed")
+    if tested:
+        print(total)
+    return 1 if failed else 0
+
+
+def main() -> int:
+    """Read the command line and run what it names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["lint", "test"], help="test: lint, then every suite")
+    parser.add_argument("members", nargs="+", help="folders with a pyproject.toml, a src and tests")
+    given = parser.parse_args()
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    checks = lint_checks(given.members)
+    if given.what == "test":
+        checks += suites(given.members)
+    return run_all(checks)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

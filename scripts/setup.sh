@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Steps of `make setup`; each is one argument, and the Makefile decides which are out of date.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=${VENV:-.venv}
+
+say() { printf '\033[1m== %s\033[0m\n' "$*"; }
+die() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+# Runs a command as root where that needs no question: as root itself, or by a sudo that asks for no password.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+
+is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+  local candidate
+  if [ -n "${PYTHON:-}" ]; then
+    is_new_enough "$PYTHON" || die "PYTHON=$PYTHON is $("$PYTHON" --version 2>&1 || true); Speechpipe needs Python 3.11 or newer"
+    echo "$PYTHON"
+    return
+  fi
+  for candidate in python3.11 python3; do
+    if is_new_enough "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+  die "no Python 3.11 or newer found (python3 is: $(python3 --version 2>&1 || true)); install one, or name it: make setup PYTHON=/path/to/python3.11"
+}
+
+# Debian splits ensurepip off the interpreter; without it a venv has no pip to bootstrap from.
+ensure_ensurepip() {
+  "$1" -c 'import ensurepip' 2>/dev/null && return
+  local package
+  package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+  if command -v apt-get >/dev/null && can_be_root; then
+    say "installing $package"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$package" >/dev/null
+  else
+    die "$1 lacks ensurepip; install it (Debian: apt-get install $package) and run make setup again"
+  fi
+}
+
+make_venv() {
+  local python
+  python=$(find_python)
+  if ! [ -x "$venv/bin/python" ] || ! is_new_enough "$venv/bin/python"; then
+    ensure_ensurepip "$python"
+    say "making $venv with $("$python" --version)"
+    "$python" -m venv --clear "$venv"
+  fi
+  # The lock's own entry for uv, hashes and all, is what bootstraps it: one pin, in one place.
+  awk '/^[^ #]/ {uv = /^uv==/} uv' requirements/dev.txt >"$venv/uv.txt"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$venv/uv.txt"
+}
+
+install_packages() {
+  say "installing the locked packages"
+  "$venv/bin/uv" pip sync --python "$venv" --require-hashes requirements/dev.txt
+  local member editable=()
+  for member in "$@"; do editable+=(-e "$member"); done
+  "$venv/bin/uv" pip install --quiet --python "$venv" --no-deps --no-build-isolation "${editable[@]}"
+}
+
+# Prints the packages of requirements/apt.txt that are not installed; everything where there is no dpkg.
+missing_system_packages() {
+  local name
+  sed 's/#.*//' requirements/apt.txt | while read -r name; do
+    [ -z "$name" ] && continue
+    dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null | grep -q '^ii' || echo "$name"
+  done
+}
+
+install_system() {
+  local missing
+  missing=$(missing_system_packages | xargs)
+  if [ -n "$missing" ] && command -v apt-get >/dev/null && can_be_root; then
+    say "installing system packages: $missing"
+    as_root apt-get update -qq || true # an unreachable mirror may still leave a usable list
+    # shellcheck disable=SC2086 # a list of names
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null || true
+    missing=$(missing_system_packages | xargs)
+  fi
+  [ -z "$missing" ] && return
+  echo "setup: these system packages are missing: $missing" >&2
+  echo "setup: install them as root (apt-get install $missing), then run make setup again; what needs them (requirements/apt.txt says what) will not work until then" >&2
+  return 3
+}
+
+fetch_models() {
+  say "fetching models: $*"
+  "$venv/bin/python" -m speechpipe_common.downloads "$@"
+}
+
+step=$1
+shift
+case $step in
+  venv) make_venv ;;
+  packages) install_packages "$@" ;;
+  system) install_system ;;
+  models) fetch_models "$@" ;;
+  *) die "no such step: $step" ;;
+esac
