@@ -127,6 +127,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     body: Result
 
 
+class TakeoverNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Published on a client's channel when a gateway takes the session over; the one with a lower epoch lets go."""
+
+    epoch: int
+
+
 class SegmentRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A segment without a committed final, as kept in ``segments:{client}`` for whoever takes the session over."""
 
@@ -141,7 +147,7 @@ class SegmentRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hotwords: str = ""
 
 
-_T = TypeVar("_T", AudioJob, TextJob, Delivery, SegmentRecord)
+_T = TypeVar("_T", AudioJob, TextJob, Delivery, TakeoverNotice, SegmentRecord)
 
 _encoder = msgspec.json.Encoder()
 

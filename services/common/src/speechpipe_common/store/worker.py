@@ -1,0 +1,217 @@
+"""What a worker writes to and reads from Redis about its jobs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from speechpipe_common.keys import SESSION_TTL_SECONDS, Keys, done_member
+from speechpipe_common.messages import (
+    AudioJob,
+    Failure,
+    MessageError,
+    SegmentRecord,
+    TextJob,
+    Transcript,
+    Translated,
+    decode,
+    encode,
+)
+from speechpipe_common.store.scripts import Scripts
+
+Outcome = Literal["final", "stored", "published", "done", "peer", "buried"]
+"""What a commit did. ``peer``: another worker settled the job first; ``done``: the segment was final already."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Where a job stands: its stream, group and entry id."""
+
+    stream: str
+    group: str
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class MissingAudio:
+    """Redis holds fewer bytes of the job's range than the job names."""
+
+    wanted: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A partial job whose segment is final, or has had a newer revision submitted."""
+
+
+Fetched = bytes | MissingAudio | Overtaken
+
+
+class WorkerStore:
+    """Commits, burials and audio reads of STT and translation workers.
+
+    Every method may raise ``redis.RedisError``; calling a commit again after that is safe, since the first write of
+    each is the job's acknowledgement.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._scripts = Scripts(redis)
+
+    async def commit_transcript(
+        self, ref: JobRef, job: AudioJob, result: Transcript, translations: Sequence[TextJob] = ()
+    ) -> Outcome:
+        """Settle an audio job with what was heard; a final (or promoted candidate) starts its translations."""
+        final = msgspec.structs.replace(result, kind="final")
+        jobs = [part for text in translations for part in (text.target, encode(text))]
+        return await self._commit(ref, job, job.kind, "", result, final, jobs)
+
+    async def commit_translation(self, ref: JobRef, job: TextJob, result: Translated) -> Outcome:
+        """Settle a text job with its translation."""
+        kind = "final" if job.final else "partial"
+        return await self._commit(ref, job, kind, job.target, result, result, [])
+
+    async def commit_failure(self, ref: JobRef, job: AudioJob | TextJob, failure: Failure) -> Outcome:
+        """Settle a job that failed: for good (``retry`` False), or for the gateway to mend and submit again."""
+        language = job.target if isinstance(job, TextJob) else ""
+        kind = "partial" if failure.retry or not _is_final(job) else "final"
+        if not failure.retry and isinstance(job, AudioJob) and job.kind == "candidate":
+            kind = "candidate"
+        return await self._commit(ref, job, kind, language, failure, failure, [])
+
+    async def _commit(
+        self,
+        ref: JobRef,
+        job: AudioJob | TextJob,
+        kind: str,
+        language: str,
+        body: Transcript | Translated | Failure,
+        final: Transcript | Translated | Failure,
+        jobs: Sequence[str | bytes],
+    ) -> Outcome:
+        keys = self._keys
+        segment = "" if isinstance(job, TextJob) else str(job.segment)
+        member = done_member(job.segment, "translation" if isinstance(job, TextJob) else "final", language)
+        reply = await self._scripts.run(
+            "commit",
+            [
+                ref.stream,
+                keys.results(job.client),
+                keys.done(job.client),
+                keys.candidates(job.client),
+                keys.segments(job.client),
+                keys.transcriptions,
+            ],
+            [
+                ref.group,
+                ref.entry,
+                kind,
+                member,
+                segment,
+                job.rev,
+                encode(body),
+                encode(final),
+                SESSION_TTL_SECONDS,
+                *jobs,
+            ],
+        )
+        return cast(Outcome, reply[0].decode())
+
+    async def drop(self, ref: JobRef) -> bool:
+        """Acknowledge a job unheard; False when a peer settled it first."""
+        return bool(await self._scripts.run("drop", [ref.stream], [ref.group, ref.entry]))
+
+    async def bury(self, ref: JobRef, payload: bytes, reason: str, deliveries: int) -> Outcome:
+        """Give a job up: dead letter, and one ``Failure`` for its client where the payload can be read."""
+        job = _read_job(payload)
+        client = job.client if job else ""
+        kind, member, segment, rev, body = _burial(job, reason)
+        keys = self._keys
+        reply = await self._scripts.run(
+            "bury",
+            [
+                ref.stream,
+                keys.dead_letters,
+                keys.results(client),
+                keys.done(client),
+                keys.candidates(client),
+                keys.segments(client),
+            ],
+            [
+                ref.group,
+                ref.entry,
+                payload,
+                reason,
+                deliveries,
+                time.time(),
+                kind,
+                member,
+                segment,
+                rev,
+                body,
+                SESSION_TTL_SECONDS,
+            ],
+        )
+        return cast(Outcome, reply[0].decode())
+
+    async def read_audio(self, jobs: Sequence[AudioJob]) -> list[Fetched]:
+        """PCM16LE bytes of each job's range, all in one round trip; in the order of ``jobs``."""
+        pipeline = self._redis.pipeline(transaction=False)
+        counts = []
+        for job in jobs:
+            ranges = list(self._keys.audio_ranges(job.client, job.turn, job.start, job.end))
+            counts.append(len(ranges))
+            pipeline.hget(self._keys.segments(job.client), str(job.segment))
+            pipeline.sismember(self._keys.done(job.client), done_member(job.segment, "final"))
+            for part in ranges:
+                pipeline.getrange(part.key, part.begin, part.end - 1)
+        replies = iter(await pipeline.execute())
+        fetched: list[Fetched] = []
+        for job, count in zip(jobs, counts, strict=True):
+            record, done = next(replies), next(replies)
+            pcm = b"".join(next(replies) for _ in range(count))
+            fetched.append(_judge(job, record, bool(done), pcm))
+        return fetched
+
+
+def _judge(job: AudioJob, record: bytes | None, done: bool, pcm: bytes) -> Fetched:
+    if job.kind == "partial" and (done or _overtaken(job, record)):
+        return Overtaken()
+    wanted = (job.end - job.start) * 2
+    return pcm if len(pcm) == wanted else MissingAudio(wanted=wanted, found=len(pcm))
+
+
+def _overtaken(job: AudioJob, record: bytes | None) -> bool:
+    return record is not None and decode(record, SegmentRecord).rev > job.rev
+
+
+def _is_final(job: AudioJob | TextJob) -> bool:
+    return job.final if isinstance(job, TextJob) else job.kind == "final"
+
+
+def _read_job(payload: bytes) -> AudioJob | TextJob | None:
+    for kind in (AudioJob, TextJob):
+        try:
+            return cast(AudioJob | TextJob, decode(payload, kind))  # type: ignore[type-var]
+        except MessageError:
+            continue
+    return None
+
+
+def _burial(job: AudioJob | TextJob | None, reason: str) -> tuple[str, str, str, int, bytes]:
+    """Kind, done member, segment field, revision and failure body for the bury script."""
+    if job is None:
+        return "", "", "", 0, b""
+    if isinstance(job, TextJob):
+        kind, segment, language = ("final" if job.final else "partial"), "", job.target
+        member = done_member(job.segment, "translation", job.target)
+    else:
+        kind, segment, language = job.kind, str(job.segment), ""
+        member = done_member(job.segment, "final")
+    failure = Failure(segment=job.segment, rev=job.rev, code="gave_up", message=reason, retry=False, language=language)
+    return kind, member, segment, job.rev, encode(failure)
