@@ -19,7 +19,7 @@ help: ## List the targets
 	@echo "  PYTHON=/path/to/python3.11 chooses the interpreter of .venv; PIPELINE=file.yaml what \`make up\` runs."
 
 .PHONY: setup
-setup: $(DONE)/packages $(DONE)/system $(DONE)/models ## Make .venv with every dependency, and fetch the models
+setup: $(DONE)/packages $(DONE)/system models ## Make .venv with every dependency, and fetch the models
 
 $(DONE)/venv: requirements/dev.txt scripts/setup.sh
 	@scripts/setup.sh venv
@@ -33,9 +33,10 @@ $(DONE)/packages: $(DONE)/venv requirements/dev.txt $(MEMBERS:%=%/pyproject.toml
 $(DONE)/system: requirements/apt.txt | $(DONE)/venv
 	@if scripts/setup.sh system; then touch $@; elif [ $$? -ne 3 ]; then exit 1; fi
 
-$(DONE)/models: $(DONE)/packages services/common/src/speechpipe_common/downloads.py
-	@scripts/setup.sh models $(MODELS)
-	@touch $@
+# No stamp: the cache belongs to the user and may go away; asking it takes a tenth of a second.
+.PHONY: models
+models: $(DONE)/packages
+	@$(BIN)/python -m speechpipe_common.downloads $(MODELS) >/dev/null
 
 .PHONY: demo
 demo: setup ## Run the whole pipeline on real speech in several languages and check what it says

@@ -95,17 +95,11 @@ install_system() {
   return 3
 }
 
-fetch_models() {
-  say "fetching models: $*"
-  "$venv/bin/python" -m speechpipe_common.downloads "$@"
-}
-
 step=$1
 shift
 case $step in
   venv) make_venv ;;
   packages) install_packages "$@" ;;
   system) install_system ;;
-  models) fetch_models "$@" ;;
   *) die "no such step: $step" ;;
 esac
