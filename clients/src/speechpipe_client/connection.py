@@ -1,0 +1,105 @@
+"""One WebSocket connection to a gateway: opening it, and what its failure means."""
+
+from urllib.parse import urlsplit
+
+import msgspec
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from speechpipe_client.closing import Ending, Refused, Retry, judge_close, judge_status
+from speechpipe_client.errors import GatewayUnreachable, ProtocolError
+from speechpipe_client.options import Endpoint, Limits
+from speechpipe_common.wire import ClientMessage, Error, ServerMessage
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_CLOSE_SECONDS = 1.0
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+
+
+class ConnectionLost(Exception):
+    """The connection is over; ``ending`` says what that means for the session."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(str(ending))
+        self.ending = ending
+
+
+class Connection:
+    """Typed messages over one socket."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._said: Error | None = None
+
+    @classmethod
+    async def open(cls, url: str, endpoint: Endpoint, limits: Limits) -> "Connection":
+        """Connect and upgrade.
+
+        Raises:
+            ConnectionLost: nobody there, or refused.
+        """
+        try:
+            socket = await open_socket(
+                url,
+                additional_headers=endpoint.headers(),
+                compression=None,  # PCM does not shrink, and the gateway refuses it
+                proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
+                open_timeout=limits.handshake_seconds,
+                ping_interval=limits.ping_seconds,
+                ping_timeout=limits.ping_seconds,
+                close_timeout=_CLOSE_SECONDS,
+            )
+        except InvalidStatus as error:
+            headers = error.response.headers
+            raise ConnectionLost(judge_status(error.response.status_code, headers.get("Retry-After"), url)) from error
+        except InvalidURI as error:
+            raise ConnectionLost(Refused(ProtocolError(f"{url!r} is no ws:// or wss:// address"))) from error
+        except (OSError, TimeoutError, InvalidHandshake) as error:
+            why = str(error) or type(error).__name__
+            raise ConnectionLost(Retry(GatewayUnreachable(f"no gateway at {url}: {why}"), answered=False)) from error
+        return cls(socket)
+
+    async def send(self, message: ClientMessage | bytes) -> None:
+        """Send a control message or audio.
+
+        Raises:
+            ConnectionLost: the connection is over.
+        """
+        frame = message if isinstance(message, bytes) else _encoder.encode(message).decode()
+        try:
+            await self._socket.send(frame)
+        except ConnectionClosed as closed:
+            raise ConnectionLost(self._judge(closed)) from closed
+
+    async def receive(self) -> ServerMessage:
+        """The next message that does not announce the end of the connection.
+
+        Raises:
+            ConnectionLost: the connection is over, or the gateway sent what this client cannot read.
+        """
+        while True:
+            try:
+                frame = await self._socket.recv()
+                message = _decoder.decode(frame)
+            except ConnectionClosed as closed:
+                raise ConnectionLost(self._judge(closed)) from closed
+            except msgspec.DecodeError as error:
+                refusal = ProtocolError(f"the gateway sent what this client cannot read: {error}")
+                raise ConnectionLost(Refused(refusal)) from error
+            if isinstance(message, Error) and message.close is not None:
+                self._said = message
+                continue
+            return message
+
+    async def close(self) -> None:
+        """Say goodbye; a peer that does not answer is left after a second."""
+        await self._socket.close()
+
+    def _judge(self, closed: ConnectionClosed) -> Ending:
+        # What was received decides: after a lost ping our own side sends 1011, which would say nothing of the peer.
+        if closed.rcvd is None:
+            return judge_close(1006, "the connection broke", self._said)
+        return judge_close(closed.rcvd.code, closed.rcvd.reason, self._said)

@@ -1,0 +1,167 @@
+"""Keeps one session connected: connect or resume, send, receive, and start over when the connection is lost."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from speechpipe_client.backoff import Backoff
+from speechpipe_client.closing import Done, Refused, Retry
+from speechpipe_client.connection import Connection, ConnectionLost
+from speechpipe_client.errors import GatewayUnreachable, ProtocolError
+from speechpipe_client.inbox import Deduplicator, EventQueue
+from speechpipe_client.options import Endpoint, Limits, SessionOptions
+from speechpipe_client.outbox import Outbox
+from speechpipe_common.wire import AudioAck, ClientMessage, Keepalive, Ready, Resume, ServerMessage
+
+_FRAME_LIMIT = 32_768
+"""Bytes in one binary message: an eighth of what a gateway takes, a second of 16 kHz audio."""
+
+
+class Link:
+    """The task behind a session: moves audio out of ``outbox`` and events into ``events`` until the session is over.
+
+    Everything runs on one event loop, so that a change and its ``notify`` need no lock.
+    """
+
+    def __init__(self, endpoint: Endpoint, options: SessionOptions, limits: Limits) -> None:
+        self.outbox = Outbox(options.frame_bytes)
+        self.events = EventQueue()
+        self.opened: Ready | None = None
+        self.over = False
+        self._endpoint = endpoint
+        self._options = options
+        self._limits = limits
+        self._news = Deduplicator()
+        self._cursor = "0-0"
+        self._backoff = Backoff(limits.patience_seconds, random.random)
+        self._turn = 0
+        self._pulse = asyncio.Event()
+
+    def notify(self) -> None:
+        """Something changed: let every ``wait_until`` look again."""
+        self._pulse.set()
+        self._pulse = asyncio.Event()
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return when ``condition`` holds or the session is over."""
+        while not (self.over or condition()):
+            await self._pulse.wait()
+
+    async def run(self) -> None:
+        """Serve the session until everything is delivered.
+
+        Raises:
+            SpeechpipeError: the session cannot go on.
+        """
+        try:
+            while True:
+                try:
+                    await self._connect_and_serve()
+                except ConnectionLost as lost:
+                    if isinstance(lost.ending, Done):
+                        return
+                    await self._prepare_retry(lost.ending)
+        finally:
+            self.over = True
+            self.notify()
+
+    async def _prepare_retry(self, ending: Retry | Refused) -> None:
+        if isinstance(ending, Refused):
+            raise ending.error
+        self._turn += 1
+        tried_all = self._turn >= len(self._endpoint.urls)
+        if self.opened is None and not ending.answered:
+            if tried_all:
+                raise ending.error
+            return
+        wait = self._backoff.next(asyncio.get_running_loop().time(), ending.wait)
+        if wait is None:
+            raise ending.error
+        await asyncio.sleep(wait)
+
+    async def _connect_and_serve(self) -> None:
+        urls = self._endpoint.urls
+        connection = await Connection.open(urls[self._turn % len(urls)], self._endpoint, self._limits)
+        try:
+            await self._greet(connection)
+            await self._serve(connection)
+        finally:
+            await connection.close()
+
+    async def _greet(self, connection: Connection) -> None:
+        if self.opened is None:
+            await connection.send(self._options.languages())
+            await connection.send(self._options.start())
+        else:
+            opened = self.opened
+            await connection.send(Resume(session_id=opened.session_id, token=opened.token, cursor=self._cursor))
+        try:
+            async with asyncio.timeout(self._limits.handshake_seconds):
+                while not isinstance(message := await connection.receive(), Ready):
+                    self._take(message)
+        except TimeoutError as error:
+            late = GatewayUnreachable(f"the gateway did not answer within {self._limits.handshake_seconds:g} s")
+            raise ConnectionLost(Retry(late)) from error
+        self._begin(message)
+
+    def _begin(self, ready: Ready) -> None:
+        if self.opened is not None and not (ready.resumed and ready.session_id == self.opened.session_id):
+            raise ConnectionLost(Refused(ProtocolError("the gateway opened another session instead of resuming")))
+        self.outbox.rewind(ready.offset)
+        self._news.reconnected()
+        self.opened = ready
+        self._cursor = ready.cursor if self._cursor == "0-0" else self._cursor
+        self.events.put(ready)
+        self.notify()
+
+    async def _serve(self, connection: Connection) -> None:
+        """Send and receive side by side until the connection is lost.
+
+        The receiver says why: messages that came before the close are still read, the explanation among them.
+        """
+        sender = asyncio.create_task(self._send(connection))
+        receiver = asyncio.create_task(self._receive(connection))
+        try:
+            await asyncio.wait((sender, receiver), return_when=asyncio.FIRST_COMPLETED)
+            if sender.done():
+                sender.result()
+            await receiver
+        finally:
+            sender.cancel()
+            receiver.cancel()
+            await asyncio.gather(sender, receiver, return_exceptions=True)
+
+    async def _send(self, connection: Connection) -> None:
+        clock = asyncio.get_running_loop().time
+        sent_at = clock()
+        with suppress(ConnectionLost):
+            while True:
+                due: ClientMessage | bytes | None = self.outbox.take(_FRAME_LIMIT)
+                if due is None and clock() - sent_at >= self._limits.keepalive_seconds:
+                    due = Keepalive()
+                if due is not None:
+                    await connection.send(due)
+                    sent_at = clock()
+                    self.notify()
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(sent_at + self._limits.keepalive_seconds):
+                        await self._pulse.wait()
+
+    async def _receive(self, connection: Connection) -> None:
+        while True:
+            self._take(await connection.receive())
+            await self.wait_until(lambda: len(self.events) < self._limits.pending_events)
+
+    def _take(self, message: ServerMessage) -> None:
+        self._cursor = getattr(message, "cursor", None) or self._cursor
+        if isinstance(message, AudioAck):
+            acknowledged = self.outbox.acknowledged
+            self.outbox.release(message.offset)
+            progress = self.outbox.acknowledged > acknowledged
+        elif progress := self._news.admit(message):
+            self.events.put(message)
+        if progress:
+            self._backoff.reset()
+        self.notify()

@@ -1,0 +1,94 @@
+"""What a client declares when it opens a session."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from speechpipe_common.wire import SetLangs, Start
+
+RawFormat = Literal["s16", "f32"]
+
+_SAMPLE_BYTES: dict[RawFormat, int] = {"s16": 2, "f32": 4}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """Audio format and wishes of one session.
+
+    Attributes:
+        sample_rate: frames a second of what is sent, in Hz; the gateway resamples.
+        channels: interleaved channels, 1 or more; the gateway mixes them down.
+        format: ``s16`` (little-endian 16-bit integers) or ``f32`` (little-endian floats in [-1, 1]).
+        source: spoken language, ISO 639-1, or ``auto``.
+        targets: languages to translate into; empty for none.
+        partials: whether captions are sent while somebody still speaks.
+        silence_threshold_seconds: pause that ends an utterance; None for the gateway's own.
+        prompt: text that the speech is about, for spelling of names.
+        hotwords: words to expect.
+    """
+
+    sample_rate: int = 16_000
+    channels: int = 1
+    format: RawFormat = "s16"
+    source: str = "auto"
+    targets: tuple[str, ...] = ()
+    partials: bool = True
+    silence_threshold_seconds: float | None = None
+    prompt: str = ""
+    hotwords: str = ""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame: a sample of every channel."""
+        return self.channels * _SAMPLE_BYTES[self.format]
+
+    def languages(self) -> SetLangs:
+        """The message that tells the gateway the languages."""
+        return SetLangs(source_language=self.source, target_languages=self.targets)
+
+    def start(self) -> Start:
+        """The message that opens the session."""
+        return Start(
+            sample_rate=self.sample_rate,
+            channels=self.channels,
+            format=self.format,
+            silence_threshold_seconds=self.silence_threshold_seconds,
+            partials=self.partials,
+            prompt=self.prompt,
+            hotwords=self.hotwords,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a session buffers and how long it waits; all sizes follow from seconds of audio.
+
+    Attributes:
+        unsent_seconds: audio that ``send`` takes before it waits for the network.
+        retained_seconds: audio kept for a resume (not yet covered by ``audio_ack``) before ``send`` waits. More than
+            the longest segment plus the slowest decoding, or a slow server would stall its client.
+        pending_events: events kept for a caller who does not read them, overtaken partials not counted.
+        handshake_seconds: from opening the socket to ``ready``.
+        patience_seconds: trying to get a lost session back, or into a full gateway, before giving up.
+        ping_seconds: between pings, and the wait for a pong, so that a frozen gateway is noticed.
+        keepalive_seconds: silence of the client before it says that it is still here.
+    """
+
+    unsent_seconds: float = 2.0
+    retained_seconds: float = 300.0
+    pending_events: int = 4096
+    handshake_seconds: float = 10.0
+    patience_seconds: float = 60.0
+    ping_seconds: float = 5.0
+    keepalive_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect, and as whom."""
+
+    urls: tuple[str, ...]
+    api_key: str | None = field(default=None, repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """HTTP headers of the upgrade request; the key never goes into the URL, where logs would keep it."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
