@@ -6,6 +6,8 @@ SHELL := bash
 MEMBERS := services/common services/gateway services/stt services/translate operator clients
 MODELS := whisper-base audioeval
 PIPELINE ?= examples/local.yaml
+SETTINGS :=
+SETTINGS_PAGE := docs/settings.md
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +37,7 @@ $(DONE)/system: requirements/apt.txt | $(DONE)/venv
 
 # No stamp: the cache belongs to the user and may go away; asking it takes a tenth of a second.
 .PHONY: models
-models: $(DONE)/packages
+models: $(DONE)/packages ## Fetch models and samples that are not in the user's cache
 	@$(BIN)/python -m speechpipe_common.downloads $(MODELS) >/dev/null
 
 .PHONY: demo
@@ -48,16 +50,20 @@ up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
 
 .PHONY: test
 test: setup ## Run every suite: lint, then the tests of every member and of the house
-	@$(BIN)/python scripts/check.py test $(MEMBERS)
+	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
 .PHONY: lint
 lint: setup ## Check style, types (mypy --strict) and import contracts
-	@$(BIN)/python scripts/check.py lint $(MEMBERS)
+	@$(BIN)/python scripts/check.py --lint $(MEMBERS)
 
 .PHONY: fmt
 fmt: setup ## Format the code and sort its imports
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
+
+.PHONY: generate
+generate: $(DONE)/packages ## Write docs/settings.md from the settings classes
+	@$(BIN)/python -m speechpipe_common.settings $(SETTINGS) >$(SETTINGS_PAGE)
 
 .PHONY: lock
 lock: $(DONE)/venv ## Pin every dependency again (requirements/*.txt), by hash

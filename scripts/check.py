@@ -113,11 +113,13 @@ def run_all(checks: Iterable[Check]) -> int:
     total = Counts()
     tested = False
     for check in checks:
-        if not run(check):
+        ok = run(check)
+        if not ok:
             failed.append(check.name)
         if check.report:
             tested = True
-            total += read_counts(check.report)
+            counts = read_counts(check.report)
+            total += counts if ok or counts.failed else counts + Counts(failed=1)
     print(f"\n== failed: {', '.join(failed)}" if failed else "\n== every check passed")
     if tested:
         print(total)
@@ -127,14 +129,14 @@ def run_all(checks: Iterable[Check]) -> int:
 def main() -> int:
     """Read the command line and run what it names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["lint", "test"], help="test: lint, then every suite")
+    parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
+    parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
     parser.add_argument("members", nargs="+", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
-    checks = lint_checks(given.members)
-    if given.what == "test":
-        checks += suites(given.members)
-    return run_all(checks)
+    lint = lint_checks(given.members) if given.lint else []
+    test = suites(given.members) if given.test else []
+    return run_all(lint + test)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/
 find_python() {
   local candidate
   if [ -n "${PYTHON:-}" ]; then
+    command -v "$PYTHON" >/dev/null || die "PYTHON=$PYTHON is no program"
     is_new_enough "$PYTHON" || die "PYTHON=$PYTHON is $("$PYTHON" --version 2>&1 || true); Speechpipe needs Python 3.11 or newer"
     echo "$PYTHON"
     return

@@ -1,0 +1,70 @@
+"""The runner of `make lint` and `make test`."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PASSES = "def test_it():\n    assert True\n"
+FAILS = "def test_it():\n    assert False\n"
+SKIPS = "import pytest\n\n@pytest.mark.skip\ndef test_it():\n    pass\n"
+BROKEN = "import no_such_module\n"
+
+
+@pytest.fixture
+def house(tmp_path: Path, root: Path) -> Path:
+    """A repository with the runner and no member yet."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(root / "scripts" / "check.py", tmp_path / "scripts")
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    add_member(tmp_path, "scripts", PASSES)
+    return tmp_path
+
+
+def add_member(house: Path, name: str, test: str) -> None:
+    """A member with one test file."""
+    package = house / name / "src" / f"made_up_{name}"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('"""Nothing."""\n')
+    (house / name / "tests").mkdir()
+    (house / name / "tests" / "test_it.py").write_text(test)
+
+
+def check(house: Path, *members: str) -> subprocess.CompletedProcess[str]:
+    """Run the suites of the made-up members."""
+    command = [sys.executable, str(house / "scripts" / "check.py"), "--test", *members]
+    return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False)
+
+
+def test_all_suites_run_after_a_failure(house: Path) -> None:
+    """A failing member neither hides nor stops the others, and the sum and the exit status tell of it."""
+    for name, test in {"first": FAILS, "second": PASSES, "third": SKIPS}.items():
+        add_member(house, name, test)
+    done = check(house, "first", "second", "third")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "2 passed, 1 failed, 1 skipped"
+    assert "== failed: pytest first\n" in done.stdout
+
+
+def test_a_suite_that_cannot_be_collected_fails(house: Path) -> None:
+    """A test file that does not import counts as a failure, not as no tests."""
+    add_member(house, "first", BROKEN)
+    done = check(house, "first")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 passed, 1 failed, 0 skipped")
+
+
+def test_a_member_without_tests_fails(house: Path) -> None:
+    """A member whose tests have all gone is noticed."""
+    add_member(house, "first", "")
+    done = check(house, "first")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 passed, 1 failed, 0 skipped")
+    assert "== failed: pytest first\n" in done.stdout
+
+
+def test_green_suites_exit_with_zero(house: Path) -> None:
+    """Where everything passes, the runner says so and exits 0."""
+    add_member(house, "first", PASSES)
+    done = check(house, "first")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed, 0 skipped")
