@@ -64,7 +64,7 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src", f"{member}/tests")) for member in members),
         Check(f"mypy {HOUSE}", (*mypy, HOUSE)),
-        Check("lint-imports", (tool("lint-imports"), "--no-cache")),
+        Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
     ]
 
 
