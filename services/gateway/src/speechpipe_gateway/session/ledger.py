@@ -1,0 +1,260 @@
+"""What the session owes its client: segments without a final, finals without a translation, and what was delivered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from speechpipe_common.keys import SAMPLE_RATE, done_member
+from speechpipe_common.messages import Delivery, Failure, TextJob, Transcript, Translated
+from speechpipe_common.wire import Error, FinalCaption, Realtime, Translation, WireWord
+from speechpipe_gateway.session.config import SessionConfig
+from speechpipe_gateway.session.effects import Effect, Replay, Send, SubmitText
+from speechpipe_gateway.session.segment import Flight, Segment
+
+
+@dataclass(slots=True)
+class TextFlight:
+    """A translation that is out."""
+
+    job: TextJob
+    entry: str
+    deadline: float
+
+
+class Ledger:
+    """Takes results and decides what the client sees: each final once, no partial after it, no older after newer.
+
+    Args:
+        client: the session's id.
+        config: deadlines.
+        next_rev: makes the revision of a new job.
+        cursor: id of the last result that the client has.
+    """
+
+    def __init__(self, client: str, config: SessionConfig, next_rev: Callable[[], int], cursor: str) -> None:
+        self._client = client
+        self._config = config
+        self._next_rev = next_rev
+        self.cursor = cursor
+        self.segments: dict[int, Segment] = {}
+        self.texts: dict[tuple[int, str], TextFlight] = {}
+        self._partial_texts: dict[tuple[int, str], Flight] = {}
+        self._shown_texts: dict[tuple[int, str], int] = {}
+        self.delivered: set[str] = set()
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is owed."""
+        return not self.segments and not self.texts
+
+    def result(self, delivery: Delivery, now: float) -> list[Effect]:
+        """Take a result, live or replayed; one that the client has already is dropped."""
+        if delivery.id:
+            if entry_key(delivery.id) <= entry_key(self.cursor):
+                return []
+            self.cursor = delivery.id
+        match delivery.body:
+            case Transcript(kind="final") as final:
+                return self._final(final, delivery.jobs, now)
+            case Transcript() as partial:
+                return self._partial(partial, now)
+            case Translated() as translated:
+                return self._translated(translated)
+            case Failure() as failure:
+                return self._failed(failure, now)
+
+    def already_had(self, delivery: Delivery) -> None:
+        """Note a result that the client received before it came back."""
+        body = delivery.body
+        if isinstance(body, Transcript):
+            self.delivered.add(done_member(body.segment, "final"))
+        elif body.language:
+            self.delivered.add(done_member(body.segment, "translation", body.language))
+        else:
+            self.delivered.add(done_member(body.segment, "final"))
+
+    def owe_translations(self, final: Transcript, jobs: dict[str, str], now: float) -> None:
+        """Expect the translations that the commit of a final has started."""
+        for target, entry in jobs.items():
+            if done_member(final.segment, "translation", target) in self.delivered:
+                continue
+            job = TextJob(
+                client=self._client,
+                segment=final.segment,
+                rev=final.rev,
+                final=True,
+                text=final.text,
+                source=final.language,
+                target=target,
+                submitted_at=now,
+            )
+            self.texts[final.segment, target] = TextFlight(job, entry, now + self._config.resubmit_seconds)
+
+    def text_submitted(self, job: TextJob, status: str, entry: str) -> list[Effect]:
+        """What became of a translation job."""
+        if not job.final:
+            if status == "shed":
+                self._partial_texts.pop((job.segment, job.target), None)
+            return []
+        flight = self.texts.get((job.segment, job.target))
+        if flight is None:
+            return []
+        flight.entry = entry or flight.entry
+        return [Replay()] if status == "done" else []
+
+    def doubt_texts(self, now: float) -> None:
+        """Every translation that is out may be lost: it is due now."""
+        for flight in self.texts.values():
+            flight.deadline = min(flight.deadline, now)
+
+    def overdue_texts(self, now: float) -> list[Effect]:
+        """Submit again the translations that have not come."""
+        effects: list[Effect] = []
+        for flight in self.texts.values():
+            if flight.deadline <= now:
+                flight.deadline = now + self._config.resubmit_seconds
+                effects.append(SubmitText(flight.job, previous=flight.entry))
+        for key in [key for key, flight in self._partial_texts.items() if flight.deadline <= now]:
+            del self._partial_texts[key]
+        return effects
+
+    def _first(self, member: str) -> bool:
+        new = member not in self.delivered
+        self.delivered.add(member)
+        return new
+
+    def _final(self, final: Transcript, jobs: dict[str, str], now: float) -> list[Effect]:
+        if not self._first(done_member(final.segment, "final")):
+            return []
+        segment = self.segments.pop(final.segment, None)
+        self.owe_translations(final, jobs, now)
+        message = FinalCaption(
+            segment_id=str(final.segment),
+            rev=final.rev,
+            text=final.text,
+            language=final.language,
+            start=final.start / SAMPLE_RATE,
+            end=final.end / SAMPLE_RATE,
+            words=tuple(
+                WireWord(text=w.text, start=w.start, end=w.end, probability=w.probability) for w in final.words
+            ),
+            continues=segment.continues if segment else False,
+            processing_time=final.processing_time,
+            cursor=self.cursor,
+        )
+        return [Send(message)]
+
+    def _partial(self, partial: Transcript, now: float) -> list[Effect]:
+        segment = self.segments.get(partial.segment)
+        if segment is None:
+            return []
+        if segment.partial is not None and segment.partial.rev == partial.rev:
+            segment.partial = None
+        if partial.rev <= segment.shown or not self._config.partials:
+            return []
+        segment.shown = partial.rev
+        settled = segment.stabiliser.committed_until
+        caption = segment.stabiliser.update(partial.text, partial.language, partial.end)
+        if not caption.text:
+            return []
+        message = Realtime(
+            segment_id=str(partial.segment),
+            rev=partial.rev,
+            text=caption.text,
+            committed=caption.committed,
+            tail=caption.tail,
+            language=partial.language,
+            processing_time=partial.processing_time,
+            cursor=self.cursor,
+        )
+        effects: list[Effect] = [Send(message)]
+        if segment.stabiliser.committed_until > settled:
+            effects += self._translate_partial(segment, caption.text, partial.language, now)
+        return effects
+
+    def _translate_partial(self, segment: Segment, text: str, source: str, now: float) -> list[Effect]:
+        """Partial translations follow the committed text, one in flight for a segment and language."""
+        effects: list[Effect] = []
+        for target in segment.options.targets:
+            key = (segment.start, target)
+            if key in self._partial_texts:
+                continue
+            flight = Flight(rev=self._next_rev(), end=0, deadline=now + self._config.partial_seconds)
+            self._partial_texts[key] = flight
+            job = TextJob(
+                client=self._client,
+                segment=segment.start,
+                rev=flight.rev,
+                final=False,
+                text=text,
+                source=source,
+                target=target,
+                submitted_at=now,
+                expires_at=flight.deadline,
+            )
+            effects.append(SubmitText(job))
+        return effects
+
+    def _translated(self, translated: Translated) -> list[Effect]:
+        key = (translated.segment, translated.language)
+        if translated.final:
+            self.texts.pop(key, None)
+            self._shown_texts.pop(key, None)
+            if not self._first(done_member(translated.segment, "translation", translated.language)):
+                return []
+        else:
+            self._partial_texts.pop(key, None)
+            if translated.segment not in self.segments or translated.rev <= self._shown_texts.get(key, 0):
+                return []
+            self._shown_texts[key] = translated.rev
+        message = Translation(
+            segment_id=str(translated.segment),
+            rev=translated.rev,
+            text=translated.text,
+            language=translated.language,
+            is_final=translated.final,
+            cursor=self.cursor,
+        )
+        return [Send(message)]
+
+    def _failed(self, failure: Failure, now: float) -> list[Effect]:
+        if failure.retry:
+            self._try_again(failure, now)
+            return []
+        kind = "translation" if failure.language else "final"
+        if not self._first(done_member(failure.segment, kind, failure.language)):
+            return []
+        if failure.language:
+            self.texts.pop((failure.segment, failure.language), None)
+        else:
+            self.segments.pop(failure.segment, None)
+        message = Error(
+            code=failure.code,
+            message=failure.message,
+            segment_id=str(failure.segment),
+            language=failure.language or None,
+            cursor=self.cursor,
+        )
+        return [Send(message)]
+
+    def _try_again(self, failure: Failure, now: float) -> None:
+        """The attempt failed, the work remains: a final is due at once, a partial or candidate is forgotten."""
+        segment = self.segments.get(failure.segment)
+        if failure.language:
+            flight = self.texts.get((failure.segment, failure.language))
+            if flight is not None:
+                flight.deadline = min(flight.deadline, now)
+        elif segment is not None:
+            segment.doubt = True
+            segment.forget(failure.rev)
+            if segment.final is not None and segment.final.rev == failure.rev:
+                segment.final.deadline = now
+
+
+def entry_key(entry: str) -> tuple[int, int]:
+    """Order of stream entry ids: ``milliseconds-sequence``.
+
+    Raises:
+        ValueError: not an entry id.
+    """
+    milliseconds, _, sequence = entry.partition("-")
+    return int(milliseconds), int(sequence or 0)
