@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
         slow = time.monotonic() - BEGAN < float(os.environ.get("SLOW_SECONDS", "0"))
         self.send_response(503 if slow else 200)
         self.end_headers()
-        self.wfile.write(b'{"reason": "loading the model"}' if slow else b"{}")
+        self.wfile.write(b'{"ready": false, "reasons": {"model": "loading the model"}}' if slow else b"{}")
 
     def log_message(self, *_: object) -> None:
         """Requests are no news."""

@@ -66,5 +66,6 @@ def _read_http(answer: str) -> str | None:
         said = json.loads(body)
     except ValueError:
         said = body.strip()
-    reason = said.get("reason") or said.get("status") if isinstance(said, dict) else said
-    return f"{reason or 'not ready'}"[:REASON_CHARACTERS]
+    reasons = said.get("reasons") if isinstance(said, dict) else None
+    text = "; ".join(map(str, reasons.values())) if isinstance(reasons, dict) else str(said)
+    return text[:REASON_CHARACTERS] or "not ready"

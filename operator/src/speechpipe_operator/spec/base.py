@@ -1,0 +1,59 @@
+"""What all parts of the resource share: strictness, names, and small types."""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+UNITS: Final[dict[str, int]] = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    f"{letter}i": 1024**power for power, letter in enumerate("KMGT", start=1)
+}
+"""Suffixes of Kubernetes quantities that make sense for memory."""
+
+_QUANTITY = re.compile(r"([1-9][0-9]{0,15})(|k|[MGT]|[KMGT]i)")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+class Strict(BaseModel):
+    """Base of every part: camelCase in YAML, no unknown fields, no conversions (``"5"`` is no number), immutable."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, strict=True, extra="forbid", frozen=True)
+
+
+def bytes_of(quantity: str) -> int:
+    """Bytes that a quantity such as ``512Mi`` stands for.
+
+    Raises:
+        ValueError: it is no quantity of memory.
+    """
+    match = _QUANTITY.fullmatch(quantity)
+    if match is None:
+        raise ValueError(f"{quantity!r} is no amount of memory; write a whole number and a unit, such as 512Mi or 2Gi")
+    factor: int = UNITS[match[2]]
+    return int(match[1]) * factor
+
+
+def _quantity(value: str) -> str:
+    bytes_of(value)
+    return value
+
+
+def _variables(value: dict[str, str]) -> dict[str, str]:
+    bad = [name for name in value if not _VARIABLE.fullmatch(name)]
+    if bad:
+        raise ValueError(f"{', '.join(bad)}: names of the environment are capital letters, digits and underscores")
+    return value
+
+
+Quantity = Annotated[str, AfterValidator(_quantity)]
+Replicas = Annotated[int, Field(ge=0, le=1000)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Environment = Annotated[dict[str, str], AfterValidator(_variables)]
+
+
+class SecretKey(Strict):
+    """One key of a Secret in the pipeline's namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the Secret.")
+    key: str = Field(min_length=1, max_length=253, description="Key within the Secret.")

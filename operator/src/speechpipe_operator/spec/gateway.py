@@ -1,0 +1,79 @@
+"""``spec.gateway``: where clients connect, and how speech is told from silence."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from speechpipe_operator.spec.base import Environment, Port, Replicas, SecretKey, Strict
+
+
+class Vad(Strict):
+    """Voice activity detection: when an utterance begins and ends."""
+
+    silence_threshold_milliseconds: int = Field(
+        default=800, ge=200, le=10_000, description="Silence that ends an utterance and makes its text final."
+    )
+    pre_speech_buffer_milliseconds: int = Field(
+        default=1000,
+        ge=0,
+        le=5_000,
+        description="Audio kept from before the detected onset, so that no first word is cut.",
+    )
+    longest_segment_milliseconds: int = Field(
+        default=10_000, ge=2_000, le=28_000, description="Speech without a pause is cut, at a quiet place, after this."
+    )
+    minimum_speech_milliseconds: int = Field(
+        default=250, ge=0, le=5_000, description="Anything shorter is noise and is not transcribed."
+    )
+    webrtc_sensitivity: int = Field(
+        default=3, ge=0, le=3, description="Aggressiveness of the WebRTC detector: 3 takes the least noise for speech."
+    )
+    silero_sensitivity_percent: int = Field(
+        default=70, ge=1, le=99, description="How easily the Silero detector hears speech; 99 hears it most easily."
+    )
+
+    @model_validator(mode="after")
+    def _pause_fits_in_a_segment(self) -> Self:
+        if self.silence_threshold_milliseconds >= self.longest_segment_milliseconds:
+            raise ValueError("silenceThresholdMilliseconds must be less than longestSegmentMilliseconds")
+        return self
+
+
+class Limits(Strict):
+    """When a gateway says that it is full."""
+
+    sessions: int = Field(default=200, ge=1, le=100_000, description="Sessions on one gateway.")
+    sessions_per_key: int = Field(default=50, ge=1, le=100_000, description="Sessions of one API key on one gateway.")
+    queue_depth: int = Field(
+        default=100, ge=1, le=1_000_000, description="Jobs waiting in Redis beyond which no new session is admitted."
+    )
+
+
+class Auth(Strict):
+    """Who may connect."""
+
+    mode: Literal["apiKeys", "none"] = Field(
+        default="apiKeys", description="apiKeys: clients show a key; none: anyone may connect."
+    )
+    secret_ref: SecretKey | None = Field(
+        default=None, description="Secret that holds the hashed API keys. On one machine: API_KEYS is set."
+    )
+
+    @model_validator(mode="after")
+    def _keys_where_needed(self) -> Self:
+        if self.mode == "apiKeys" and self.secret_ref is None:
+            raise ValueError("mode apiKeys needs secretRef (or say mode: none to let anyone connect)")
+        if self.mode == "none" and self.secret_ref is not None:
+            raise ValueError("secretRef means nothing with mode none; remove one of the two")
+        return self
+
+
+class Gateway(Strict):
+    """The WebSocket servers that clients talk to."""
+
+    replicas: Replicas = Field(default=1, description="How many gateways run.")
+    port: Port = Field(default=5026, description="Port of the WebSocket server.")
+    vad: Vad = Field(default_factory=Vad, description="When an utterance begins and ends.")
+    limits: Limits = Field(default_factory=Limits, description="When a gateway says that it is full.")
+    auth: Auth = Field(description="Who may connect.")
+    env: Environment = Field(default_factory=dict, description="Further settings of the process, by environment name.")
