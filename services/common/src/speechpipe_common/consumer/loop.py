@@ -1,0 +1,267 @@
+"""The loop: what is read or claimed is handled, kept alive meanwhile, and never left without an owner."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from redis.exceptions import RedisError
+
+from speechpipe_common.consumer.delivery import (
+    DeliveryPolicy,
+    choose,
+    is_away,
+    is_missing_group,
+    may_claim,
+    reason_to_give_up,
+)
+from speechpipe_common.consumer.group import Delivered, Group
+from speechpipe_common.consumer.link import RedisLink
+from speechpipe_common.logs import get_logger
+from speechpipe_common.messages import MessageError
+from speechpipe_common.metrics import ConsumerMetrics, HandedBack
+from speechpipe_common.store import JobRef
+
+BLOCK_MS: Final = 500
+"""How long a read waits for news. A read is never cancelled (its jobs would be nobody's for the claim idle time), so
+this is also how long an idle worker may take to notice that it should stop."""
+
+FAREWELL_SECONDS: Final = 3.0
+"""How long a stopping worker tries to hand its jobs back when Redis is away; after it, peers claim them as overdue."""
+
+J = TypeVar("J")
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[J]):
+    """A job in a worker's hands."""
+
+    ref: JobRef
+    job: J
+    payload: bytes
+    deliveries: int
+    """1 for a new job; more when a worker has left it before."""
+
+
+Handler = Callable[[Sequence[Entry[J]]], Awaitable[None]]
+"""Settles each of its entries through the store. What it leaves unsettled, or has not settled when it raises, is handed
+back and comes again, alone. Errors of Redis may be let out: they do not count against the job."""
+
+
+class Burier(Protocol):
+    """The part of the store that gives a job up."""
+
+    async def bury(self, ref: JobRef, payload: bytes, reason: str, deliveries: int) -> str:
+        """Move the job to the dead letters; returns what became of it."""
+        ...
+
+
+class Consumer(Generic[J]):
+    """One worker of a group, from its first read to its leaving.
+
+    Args:
+        group: the streams, most urgent first, and this consumer's name in their group.
+        decode: reads a payload; raises ``MessageError`` for what is no job, which is then buried at once.
+        handler: does the work, on the event loop: long computing belongs into an executor.
+        store: buries what is malformed or was delivered too often.
+        policy: times and bounds.
+        link: what this process knows of Redis, shared with the handler.
+        metrics: counts it all.
+        max_batch: most entries of one call of the handler.
+        parallel: most calls of the handler at a time. A redelivered job runs while nothing else does.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        *,
+        decode: Callable[[bytes], J],
+        handler: Handler[J],
+        store: Burier,
+        policy: DeliveryPolicy,
+        link: RedisLink,
+        metrics: ConsumerMetrics,
+        max_batch: int = 1,
+        parallel: int = 1,
+    ) -> None:
+        self._group = group
+        self._decode = decode
+        self._handler = handler
+        self._store = store
+        self._policy = policy
+        self._link = link
+        self._metrics = metrics
+        self._max_batch = max_batch
+        self._parallel = parallel
+        self._held: set[JobRef] = set()
+        self._running: dict[asyncio.Task[None], list[JobRef]] = {}
+        self._look_at = 0.0
+        self._joined = False
+
+    def check(self) -> str | None:
+        """For readiness: None once jobs have been asked for, else why not."""
+        return None if self._joined else "has not read from its streams yet"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then finish what runs, hand back the rest, and leave the group.
+
+        Raises:
+            ExceptionGroup: of a ``redis.RedisError`` that waiting does not mend (no permission, a key of another type).
+        """
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(self._keep_alive()), tasks.create_task(self._delete_silent())]
+            stopping = tasks.create_task(stop.wait())
+            while not stop.is_set():
+                await self._attempt(lambda: self._turn(tasks, stopping))
+            await self._drain()
+            for task in background:
+                task.cancel()
+
+    async def _turn(self, tasks: asyncio.TaskGroup, stopping: "asyncio.Task[Any]") -> None:
+        """Run one claimed job alone, or start one read's worth of new ones."""
+        if not await self._room(self._parallel, stopping):
+            return
+        if claimed := await self._claim():
+            self._hold([claimed])
+            # Alone in the process: if it brings the process down, it takes nothing else along.
+            if await self._room(1, stopping):
+                self._start(tasks, [claimed])
+                await self._room(1, stopping)
+            return
+        batches = await self._group.read(self._max_batch, BLOCK_MS)
+        self._joined = True
+        for batch in batches:
+            self._metrics.claimed(batch[0].ref.stream, len(batch))
+            self._hold(batch)
+        for batch in batches:
+            if await self._room(self._parallel, stopping):
+                self._start(tasks, batch)
+
+    async def _room(self, below: int, stopping: "asyncio.Task[Any]") -> bool:
+        """Wait until fewer than ``below`` batches run; False when it is time to stop instead."""
+        while len(self._running) >= below and not stopping.done():
+            await asyncio.wait({*self._running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return not stopping.done()
+
+    async def _claim(self) -> Delivered | None:
+        now = time.monotonic()
+        if now < self._look_at or not may_claim(now, self._link.regained_at, self._policy):
+            return None
+        held = {ref.entry for ref in self._held}
+        for stream in self._group.streams:
+            overdue = choose(await self._group.overdue(stream, self._policy.claim_idle, len(held) + 1), held)
+            claimed = await self._group.claim(stream, overdue, self._policy.claim_idle) if overdue else None
+            if claimed:
+                self._metrics.redelivered(stream)
+                return claimed
+        self._look_at = now + self._policy.look_for_overdue
+        return None
+
+    def _start(self, tasks: asyncio.TaskGroup, batch: Sequence[Delivered]) -> None:
+        task = tasks.create_task(self._process(batch))
+        self._running[task] = [item.ref for item in batch]
+        task.add_done_callback(self._running.pop)
+
+    async def _process(self, batch: Sequence[Delivered]) -> None:
+        reason: HandedBack = "unsettled"
+        try:
+            with self._metrics.busy():
+                entries = [entry for item in batch if (entry := await self._open(item))]
+                if entries:
+                    await self._handler(entries)
+        except RedisError as error:
+            if not is_away(error):
+                raise
+            reason = "redis"
+            await self._link.lost(error)
+        except Exception:  # noqa: BLE001 - a job's failure must not end the worker; the deliveries bound it
+            reason = "failed"
+            _log.exception("handler_failed", entries=[item.ref.entry for item in batch])
+        await self._give_back([item.ref for item in batch], reason)
+
+    async def _open(self, item: Delivered) -> Entry[J] | None:
+        """Decode a job, or bury it: None."""
+        reason = reason_to_give_up(item.deliveries, self._policy)
+        if reason is None and item.payload is not None:
+            try:
+                return Entry(item.ref, self._decode(item.payload), item.payload, item.deliveries)
+            except MessageError as error:
+                reason = str(error)
+        payload, why = item.payload or b"", reason or "the entry has no field 'job'"
+        outcome = await self._link.insist(lambda: self._store.bury(item.ref, payload, why, item.deliveries))
+        self._metrics.settled(item.ref.stream, outcome)
+        _log.error("job_buried", stream=item.ref.stream, entry=item.ref.entry, deliveries=item.deliveries, reason=why)
+        return None
+
+    async def _give_back(self, refs: Sequence[JobRef], reason: HandedBack) -> None:
+        """Hand back what is still unsettled of ``refs``, and let go of all of them."""
+        refund = reason == "redis"
+        left = await self._link.insist(lambda: self._group.hand_back(refs, refund=refund))
+        for ref in left:
+            self._metrics.handed_back(ref.stream, reason, 1)
+        if left:
+            self._look_at = 0.0
+            _log.warning("jobs_handed_back", reason=reason, entries=[ref.entry for ref in left])
+        self._let_go(refs)
+
+    def _hold(self, batch: Sequence[Delivered]) -> None:
+        self._held.update(item.ref for item in batch)
+        self._metrics.in_flight(len(self._held))
+
+    def _let_go(self, refs: Iterable[JobRef]) -> None:
+        self._held.difference_update(refs)
+        self._metrics.in_flight(len(self._held))
+
+    async def _drain(self) -> None:
+        started = {ref for refs in self._running.values() for ref in refs}
+        await self._farewell(lambda: self._give_back(list(self._held - started), "stopping"))
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._policy.drain)
+        cancelled = list(self._running)
+        for task in cancelled:
+            task.cancel()
+        if cancelled:
+            await asyncio.wait(cancelled)
+        await self._farewell(lambda: self._give_back(list(self._held), "stopping"))
+        await self._farewell(lambda: self._link.insist(self._group.leave))
+
+    async def _farewell(self, call: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await call()
+        except TimeoutError:
+            _log.warning("left_without_goodbye", entries=[ref.entry for ref in self._held])
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(self._policy.heartbeat)
+            await self._link.insist(self._beat)
+
+    async def _beat(self) -> None:
+        held = set(self._held)
+        kept, taken = await self._group.keep_alive(list(held))
+        for ref in taken:
+            self._metrics.lost(ref.stream, 1)
+            _log.warning("job_taken_over", stream=ref.stream, entry=ref.entry)
+        self._let_go(held - kept)
+
+    async def _delete_silent(self) -> None:
+        while True:
+            for name in await self._link.insist(lambda: self._group.delete_silent(self._policy.dead_consumer)):
+                _log.info("silent_consumer_deleted", consumer=name)
+            await asyncio.sleep(self._policy.dead_consumer / 5)
+
+    async def _attempt(self, call: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await call()
+        except (RedisError, OSError) as error:
+            if is_missing_group(error):
+                await self._attempt(self._group.create)
+            elif is_away(error):
+                await self._link.lost(error)
+            else:
+                raise
+        else:
+            self._link.answered()
