@@ -6,7 +6,7 @@ SHELL := bash
 MEMBERS := services/common services/gateway services/stt services/translate operator clients
 MODELS := whisper-base audioeval
 PIPELINE ?= examples/local.yaml
-SETTINGS :=
+SETTINGS := speechpipe_stt.settings:SttSettings
 SETTINGS_PAGE := docs/settings.md
 
 VENV := .venv
