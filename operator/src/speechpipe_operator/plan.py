@@ -1,4 +1,4 @@
-"""From a ``SpeechPipeline`` to its components. Pure: no file, no port, no process; the same for a cluster and one machine."""
+"""From a ``SpeechPipeline`` to its components, the same for a cluster and one machine. Pure: no file, no process."""
 
 from typing import Final
 
@@ -13,15 +13,10 @@ from speechpipe_operator.components import (
     Probe,
     RedisUrl,
 )
-from speechpipe_operator.spec import AUTO, Auth, ManagedRedis, Spec, SpeechPipeline, Vad, bytes_of
+from speechpipe_operator.spec import Auth, ManagedRedis, Spec, SpeechPipeline, Translation, Vad, bytes_of
 
 REDIS: Final = "redis"
 REDIS_PORT: Final = 6379
-
-WIRED: Final = frozenset(
-    {"REDIS_URL", "KEY_PREFIX", "HEALTH_HOST", "HEALTH_PORT", "GATEWAY_HOST", "GATEWAY_PORT", "INSTANCE_ID"}
-)
-"""What the plan itself decides; overriding it would take a process out of its pipeline."""
 
 DRAIN_MARGIN_SECONDS: Final = 5
 """Between the end of a worker's own draining and its being killed."""
@@ -29,20 +24,12 @@ DRAIN_MARGIN_SECONDS: Final = 5
 DRAIN_SECONDS: Final = 20
 
 
-class PlanError(ValueError):
-    """The document is valid, but asks for something that can't be planned."""
-
-
 def make_plan(pipeline: SpeechPipeline) -> Plan:
-    """The components that ``pipeline`` asks for, Redis first.
-
-    Raises:
-        PlanError: an ``env`` section overrides what the plan itself decides.
-    """
+    """The components that ``pipeline`` asks for, Redis first."""
     spec = pipeline.spec
     components = [_gateway(spec), _stt(spec)]
     if spec.translation is not None:
-        components.append(_translation(spec))
+        components.append(_translation(spec, spec.translation))
     if spec.redis.managed is not None:
         components.insert(0, _redis(spec.redis.managed))
     return Plan(pipeline.metadata.name, tuple(components))
@@ -115,10 +102,7 @@ def _stt(spec: Spec) -> Component:
     return _service("stt", "speechpipe_stt", spec, (Port("health", 8081),), env, stt.env, stt.replicas)
 
 
-def _translation(spec: Spec) -> Component:
-    translation = spec.translation
-    if translation is None:
-        raise PlanError("there is no translation section")
+def _translation(spec: Spec, translation: Translation) -> Component:
     env: dict[str, EnvValue] = {
         "TRANSLATION_ENGINE": translation.engine,
         "EASYNMT_MODEL": translation.model,
@@ -138,8 +122,6 @@ def _service(
     overrides: dict[str, str],
     replicas: int,
 ) -> Component:
-    if refused := sorted(WIRED & overrides.keys()):
-        raise PlanError(f"{name}: env sets {', '.join(refused)}, which the pipeline decides; remove it there")
     external = spec.redis.external
     address: EnvValue = RedisUrl()
     if external is not None and external.secret_ref is not None:

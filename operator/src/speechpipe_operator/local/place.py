@@ -11,7 +11,8 @@ from speechpipe_operator.local.probe import Target
 
 LOOPBACK = "127.0.0.1"
 REDIS = "redis"
-PRINTED_AT_ONCE = {"PYTHONUNBUFFERED": "1"}
+READABLE = {"PYTHONUNBUFFERED": "1", "LOG_FORMAT": "human"}
+"""Without a terminal of their own the processes would buffer, and log JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _refuse_missing_secrets(plan: Plan, environ: Mapping[str, str]) -> None:
 
 def _instance(component: Component, name: str, assigned: Assigned, site: Site, redis_url: str) -> Instance:
     ports = assigned[name]
-    env = {**site.environ, **PRINTED_AT_ONCE}
+    env = {**READABLE, **site.environ}
     env |= {key: _value(key, value, ports, site, redis_url) for key, value in component.env.items()}
     argv = (site.find_program(component.command[0]), *component.command[1:])
     password, config_path, config = "", None, component.config

@@ -11,6 +11,11 @@ UNITS: Final[dict[str, int]] = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 
 }
 """Suffixes of Kubernetes quantities that make sense for memory."""
 
+WIRED: Final = frozenset(
+    {"REDIS_URL", "KEY_PREFIX", "HEALTH_HOST", "HEALTH_PORT", "GATEWAY_HOST", "GATEWAY_PORT", "INSTANCE_ID"}
+)
+"""Environment names that the plan decides; overriding one would take a process out of its pipeline."""
+
 _QUANTITY = re.compile(r"([1-9][0-9]{0,15})(|k|[MGT]|[KMGT]i)")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -43,6 +48,8 @@ def _variables(value: dict[str, str]) -> dict[str, str]:
     bad = [name for name in value if not _VARIABLE.fullmatch(name)]
     if bad:
         raise ValueError(f"{', '.join(bad)}: names of the environment are capital letters, digits and underscores")
+    if wired := sorted(WIRED & value.keys()):
+        raise ValueError(f"{', '.join(wired)}: set by the pipeline itself; remove it here")
     return value
 
 

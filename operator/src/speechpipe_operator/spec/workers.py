@@ -12,7 +12,7 @@ Device = Literal["auto", "cpu", "cuda"]
 class Batch(Strict):
     """How many utterances are decoded together."""
 
-    max_size: int = Field(default=8, ge=1, le=128, description="Utterances claimed and decoded at a time.")
+    max_size: int = Field(default=1, ge=1, le=64, description="Most utterances claimed and decoded at a time.")
 
 
 class Stt(Strict):
@@ -25,9 +25,9 @@ class Stt(Strict):
         description="Whisper model: a size (tiny, base, small, medium, large-v3), a hub id, or the path of a folder.",
     )
     device: Device = Field(default="auto", description="Where the model runs; auto: a GPU when there is one.")
-    compute_type: Literal["auto", "int8", "int8_float16", "float16", "bfloat16", "float32"] = Field(
-        default="auto", description="Arithmetic of the model; auto: int8 on a CPU, float16 on a GPU."
-    )
+    compute_type: Literal[
+        "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+    ] = Field(default="auto", description="Arithmetic of the model; auto: int8 on a CPU, float16 on a GPU.")
     beam_size: int = Field(
         default=5, ge=1, le=20, description="Hypotheses kept while decoding: more is slower, seldom better."
     )

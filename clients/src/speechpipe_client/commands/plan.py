@@ -1,0 +1,61 @@
+"""``speechpipe plan``: what a document would run."""
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from speechpipe_client.commands.documents import File, Name, read_plan
+
+if TYPE_CHECKING:
+    from speechpipe_operator.components import Component, Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def plan(
+        file: File,
+        name: Name = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    ) -> None:
+        """Show the components that a document asks for: commands, ports, replicas and settings. Starts nothing."""
+        found = read_plan(file, name)
+        if as_json:
+            typer.echo(json.dumps(_plain(found), indent=2))
+            return
+        table = Table(title=f"Pipeline {found.name}", show_lines=True)
+        for heading in ("component", "replicas", "command", "ports", "settings"):
+            table.add_column(heading, overflow="fold")
+        for component in found.components:
+            table.add_row(*_row(component))
+        Console().print(table)
+
+
+def _row(component: "Component") -> tuple[str, ...]:
+    ports = "\n".join(f"{port.name} {port.number}" for port in component.ports)
+    settings = {name: _shown(value) for name, value in component.env.items()} | dict(component.config)
+    lines = "\n".join(f"{name}={value}" for name, value in settings.items())
+    return component.name, str(component.replicas), " ".join(component.command), ports, lines
+
+
+def _plain(plan: "Plan") -> dict[str, object]:
+    components = []
+    for component in plan.components:
+        plain = dataclasses.asdict(component)
+        plain["env"] = {name: _shown(value) for name, value in component.env.items()}
+        components.append(plain)
+    return {"name": plan.name, "components": components}
+
+
+def _shown(value: object) -> str:
+    """A value, or in angle brackets what it will be once the place is known."""
+    if isinstance(value, str):
+        return value
+    fields = dataclasses.asdict(value).values() if dataclasses.is_dataclass(value) else ()  # type: ignore[arg-type]
+    words = [type(value).__name__, *(str(field) for field in fields if not isinstance(field, bool))]
+    return f"<{' '.join(words)}>"
