@@ -58,8 +58,8 @@ lint: setup ## Check style, types (mypy --strict) and import contracts
 
 .PHONY: fmt
 fmt: setup ## Format the code and sort its imports
+	@$(BIN)/ruff check --fix --quiet --exit-zero .
 	@$(BIN)/ruff format .
-	@$(BIN)/ruff check --fix --quiet .
 
 .PHONY: generate
 generate: $(DONE)/packages ## Write docs/settings.md from the settings classes
