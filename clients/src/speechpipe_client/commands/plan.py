@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from speechpipe_client.commands.documents import File, Name, read_plan
+from speechpipe_common.redaction import redact_url
 
 if TYPE_CHECKING:
     from speechpipe_operator.components import Component, Plan
@@ -28,19 +28,18 @@ def register(app: typer.Typer) -> None:
         if as_json:
             typer.echo(json.dumps(_plain(found), indent=2))
             return
-        table = Table(title=f"Pipeline {found.name}", show_lines=True)
-        for heading in ("component", "replicas", "command", "ports", "settings"):
-            table.add_column(heading, overflow="fold")
         for component in found.components:
-            table.add_row(*_row(component))
-        Console().print(table)
+            for line in _lines(component):
+                typer.echo(line)
 
 
-def _row(component: "Component") -> tuple[str, ...]:
-    ports = "\n".join(f"{port.name} {port.number}" for port in component.ports)
-    settings = {name: _shown(value) for name, value in component.env.items()} | dict(component.config)
-    lines = "\n".join(f"{name}={value}" for name, value in settings.items())
-    return component.name, str(component.replicas), " ".join(component.command), ports, lines
+def _lines(component: "Component") -> Iterator[str]:
+    ports = ", ".join(f"{port.name} {port.number}" for port in component.ports)
+    yield f"{component.name} x{component.replicas}: {' '.join(component.command)} ({ports})"
+    for name, value in component.config:
+        yield f"    {name} {value}".rstrip()
+    for name, value in component.env.items():
+        yield f"    {name}={_shown(value)}"
 
 
 def _plain(plan: "Plan") -> dict[str, object]:
@@ -55,7 +54,7 @@ def _plain(plan: "Plan") -> dict[str, object]:
 def _shown(value: object) -> str:
     """A value, or in angle brackets what it will be once the place is known."""
     if isinstance(value, str):
-        return value
+        return redact_url(value)
     fields = dataclasses.asdict(value).values() if dataclasses.is_dataclass(value) else ()  # type: ignore[arg-type]
     words = [type(value).__name__, *(str(field) for field in fields if not isinstance(field, bool))]
     return f"<{' '.join(words)}>"
