@@ -1,0 +1,86 @@
+"""Reads audio files as PCM blocks and hands them out at the pace that was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+
+from speechpipe_client.errors import SpeechpipeError
+
+BLOCK_SECONDS: Final = 0.1
+
+
+class Pace(StrEnum):
+    """How fast audio is sent."""
+
+    REALTIME = "realtime"
+    FAST = "fast"
+
+
+class AudioError(SpeechpipeError):
+    """A file cannot be read as audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """What is known of a file before it is read."""
+
+    path: Path
+    sample_rate: int
+    channels: int
+    frames: int
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.frames / self.sample_rate
+
+    @classmethod
+    def open(cls, path: Path) -> "AudioFile":
+        """Look at a file's header.
+
+        Raises:
+            AudioError: missing, unreadable, of a format that libsndfile does not know, or empty.
+        """
+        try:
+            info = soundfile.info(str(path))
+        except (OSError, soundfile.SoundFileError) as error:
+            if not path.exists():
+                raise AudioError(f"{path}: there is no such file") from error
+            raise AudioError(f"{path}: not audio that can be read (WAV, FLAC, MP3 and Ogg can be): {error}") from error
+        if info.frames == 0:
+            raise AudioError(f"{path}: holds no audio")
+        return cls(path, info.samplerate, info.channels, info.frames)
+
+    def blocks(self) -> Iterator[bytes]:
+        """PCM16LE blocks of 100 ms, channels interleaved.
+
+        Raises:
+            AudioError: the file ends in the middle, or is damaged.
+        """
+        size = max(1, round(self.sample_rate * BLOCK_SECONDS))
+        try:
+            with soundfile.SoundFile(str(self.path)) as file:
+                while len(block := file.read(size, dtype="int16", always_2d=True)):
+                    yield np.ascontiguousarray(block, dtype="<i2").tobytes()
+        except (OSError, soundfile.SoundFileError) as error:
+            raise AudioError(f"{self.path}: cannot be read to its end: {error}") from error
+
+
+async def paced(blocks: Iterable[bytes], pace: Pace, bytes_per_second: float) -> AsyncIterator[bytes]:
+    """The same blocks, each when a microphone would have recorded its last sample; at once with ``Pace.FAST``.
+
+    Times are counted from the first block, so that lateness does not add up.
+    """
+    clock = asyncio.get_running_loop().time
+    due = clock()
+    for block in blocks:
+        due += len(block) / bytes_per_second
+        if pace is Pace.REALTIME:
+            await asyncio.sleep(due - clock())
+        yield block

@@ -1,0 +1,21 @@
+"""The ``speechpipe`` command."""
+
+import typer
+
+from speechpipe_client.commands import demo, doctor, listen, plan, transcribe, up
+
+app = typer.Typer(
+    name="speechpipe",
+    help="Real-time speech transcription and translation: run a pipeline, and talk to one.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals hold API keys and what was said
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (up, plan, doctor, transcribe, listen, demo):
+    command.register(app)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

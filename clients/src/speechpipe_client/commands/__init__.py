@@ -1,0 +1,1 @@
+"""Commands of ``speechpipe``; each module offers ``register(app)``."""

@@ -1,0 +1,119 @@
+"""Splits finals into subtitle cues that can be read: at most two lines of 42 characters. Pure.
+
+The figures are those of the BBC's and Netflix's subtitle guidelines (two lines, 37 to 42 characters, at least 5/6 s).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from speechpipe_common.wire import FinalCaption
+
+LINE_CHARACTERS: Final = 42
+LINES: Final = 2
+SHORTEST_SECONDS: Final = 5 / 6
+_PAUSE_SECONDS: Final = 1.0
+_SENTENCE_END: Final = (".", "!", "?", "。", "！", "？")  # noqa: RUF001 - the full-width signs are meant
+_UNSPACED: Final = frozenset({"zh", "ja", "th", "yue", "lo", "km", "my"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle: seconds from the start of the audio, and one or two lines."""
+
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A word with its times, and what stands before it when it does not begin a line."""
+
+    text: str
+    start: float
+    end: float
+    glue: str
+
+
+def caption_cues(caption: FinalCaption) -> list[Cue]:
+    """Cues of a final, with the times of its words; of the whole segment, by length, when it has no words."""
+    tokens = [
+        _Token(word.text.strip(), word.start, word.end, "" if caption.language in _UNSPACED else " ")
+        for word in caption.words
+        if word.text.strip()
+    ]
+    if not tokens:
+        return text_cues(caption.text, caption.language, caption.start, caption.end)
+    return _cues(tokens)
+
+
+def text_cues(text: str, language: str, start: float, end: float) -> list[Cue]:
+    """Cues of a text without word times (a translation): time is shared out by characters."""
+    pieces = list(" ".join(text.split())) if language in _UNSPACED else text.split()
+    glue = "" if language in _UNSPACED else " "
+    total = sum(map(len, pieces))
+    if total == 0:
+        return []
+    tokens, spoken = [], 0
+    for piece in pieces:
+        begin, spoken = spoken, spoken + len(piece)
+        span = end - start
+        tokens.append(_Token(piece, start + span * begin / total, start + span * spoken / total, glue))
+    return _cues(tokens)
+
+
+def _cues(tokens: Sequence[_Token]) -> list[Cue]:
+    groups: list[list[_Token]] = [[]]
+    for token in tokens:
+        if groups[-1] and _begins_cue(groups[-1], token):
+            groups.append([])
+        groups[-1].append(token)
+    cues = [Cue(group[0].start, group[-1].end, _wrap(group)) for group in groups]
+    return _readable(cues)
+
+
+def _begins_cue(group: Sequence[_Token], token: _Token) -> bool:
+    if token.start - group[-1].end >= _PAUSE_SECONDS:
+        return True
+    if len(_wrap([*group, token])) > LINES:
+        return True
+    # A sentence that filled a line already is a better place to break than wherever the second line fills up.
+    return group[-1].text.endswith(_SENTENCE_END) and len(_wrap(group)) == LINES
+
+
+def _wrap(group: Sequence[_Token]) -> tuple[str, ...]:
+    """Lines as even as they can be without being more than greedy filling needs."""
+    needed = _fill(group, LINE_CHARACTERS)
+    if len(needed) != LINES:
+        return needed
+    widest = max(map(len, needed))
+    for width in range(sum(map(len, needed)) // LINES, widest):
+        balanced = _fill(group, width)
+        if len(balanced) == LINES and max(map(len, balanced)) <= LINE_CHARACTERS:
+            return balanced
+    return needed
+
+
+def _fill(group: Sequence[_Token], width: int) -> tuple[str, ...]:
+    lines: list[str] = []
+    for token in group:
+        joined = f"{lines[-1]}{token.glue}{token.text}" if lines else token.text
+        if lines and len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(token.text)
+    return tuple(lines)
+
+
+def _readable(cues: Sequence[Cue]) -> list[Cue]:
+    """Stretch cues that are too short to read, as far as the next one lets them."""
+    if not cues:
+        return []
+    stretched = [
+        Cue(cue.start, min(max(cue.end, cue.start + SHORTEST_SECONDS), max(cue.end, following.start)), cue.lines)
+        for cue, following in pairwise(cues)
+    ]
+    last = cues[-1]
+    return [*stretched, Cue(last.start, max(last.end, last.start + SHORTEST_SECONDS), last.lines)]

@@ -1,0 +1,6 @@
+"""``python -m speechpipe_client.demo``."""
+
+from speechpipe_client.demo.run import main
+
+if __name__ == "__main__":
+    main()
