@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.backoff import FullJitterBackoff
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import RedisError
 
 from speechpipe_common.consumer.delivery import is_away
 from speechpipe_common.logs import get_logger
@@ -66,8 +66,7 @@ class RedisLink:
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             _log.warning("redis_lost", reason=self._reason)
-        if isinstance(error, ReadOnlyError):
-            # The primary has become a replica; a new connection may find the new primary.
+            # Idle connections are dead as well, or lead to what is a replica now.
             await self._redis.connection_pool.disconnect(inuse_connections=False)
         await asyncio.sleep(self._backoff.compute(self._failures))
 
