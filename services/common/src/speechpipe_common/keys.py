@@ -73,6 +73,11 @@ class Keys:
         """Sorted set: client id by the unix time of its gateway's last heartbeat; the sweeper reads it."""
         return f"{self.prefix}sessions"
 
+    @property
+    def probe(self) -> str:
+        """String that is only ever written, to see whether Redis takes writes."""
+        return f"{self.prefix}probe"
+
     def results(self, client: str) -> str:
         """Both the replay stream (finals, final translations, failures) and the live channel of a client."""
         return f"{self.prefix}results:{client}"

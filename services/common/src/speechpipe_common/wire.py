@@ -59,6 +59,8 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True, tag="resume", forbid_unk
     token: str
     cursor: str = "0-0"
     """The ``cursor`` of the last message received; what came after it is replayed."""
+    offset: int = 0
+    """First frame of which the client still has the audio; the server asks for none before it."""
 
 
 class Flush(msgspec.Struct, frozen=True, kw_only=True, tag="flush", forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from speechpipe_common.keys import (
     AUDIO_TTL_SECONDS,
+    BLOCK_SAMPLES,
     SAMPLE_BYTES,
     SESSION_TTL_SECONDS,
     Keys,
@@ -202,17 +203,24 @@ class SessionStore:
                 raw = b'{"id":"%s","jobs":%s,"body":%s}' % (entry, fields[b"jobs"], fields[b"body"])
                 yield decode(raw, Delivery)
 
-    async def audio_length(self, client: str, turn: int, blocks: int) -> int:
-        """Samples of a turn that Redis holds without a hole, looking at its first ``blocks`` blocks."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for block in range(blocks):
-            pipeline.strlen(self._keys.audio(client, turn, block))
-        return sum(int(length) for length in await pipeline.execute()) // SAMPLE_BYTES
+    async def audio_length(self, client: str, turn: int, first: int, blocks: int) -> int:
+        """Samples that Redis holds without a hole from block ``first`` of a turn on, looking at ``blocks`` blocks."""
+        length = 0
+        for block in range(first, first + blocks):
+            found = int(await self._redis.strlen(self._keys.audio(client, turn, block))) // SAMPLE_BYTES
+            length += found
+            if found < BLOCK_SAMPLES:
+                break
+        return length
 
     async def stale(self, before: float, limit: int) -> list[str]:
         """Clients whose gateway has not been heard of since ``before``."""
         found = await self._redis.zrangebyscore(self._keys.sessions, "-inf", before, start=0, num=limit)
         return [client.decode() for client in cast(list[bytes], found)]
+
+    async def probe(self) -> None:
+        """Write something small, to see whether Redis takes writes (it takes none at maxmemory)."""
+        await self._redis.set(self._keys.probe, b"1", ex=60)
 
     async def depth(self) -> int:
         """Audio jobs waiting or in flight."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe_common.keys import done_member
 from speechpipe_common.messages import AudioJob, Delivery, Failure, TextJob, Transcript
 from speechpipe_common.wire import CLOSE_DONE
 from speechpipe_gateway.session.config import Options, SessionConfig
@@ -148,6 +149,10 @@ class SessionCore:
         segment = self.ledger.segments.get(job.segment)
         if segment is None:
             return []
+        if status == "done" and done_member(job.segment, "final") in self.ledger.delivered:
+            # Cut again after a takeover, in the same place: the client has this already.
+            del self.ledger.segments[job.segment]
+            return self._done(self._listener.gone(segment, None, job.submitted_at))
         if status == "shed":
             segment.forget(job.rev)
         elif flight := segment.flight(job.rev):

@@ -1,0 +1,202 @@
+"""All sessions of one gateway: results in from one subscription, ticks, heartbeats, and coming back after an outage."""
+
+import asyncio
+import random
+import time
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from speechpipe_common.keys import Keys
+from speechpipe_common.logs import get_logger
+from speechpipe_common.messages import Delivery, MessageError, TakeoverNotice, decode
+from speechpipe_common.metrics import LinkMetrics
+from speechpipe_common.store import SessionStore
+from speechpipe_gateway.live.session import LiveSession
+from speechpipe_gateway.metrics import GatewayMetrics
+
+log = get_logger(__name__)
+
+TICK_SECONDS = 0.1
+HEARTBEAT_SECONDS = 5.0
+DETACHED_SECONDS = 300.0
+"""How long a session without a client is driven; then the sweeper has it."""
+
+SUBSCRIBE_SECONDS = 5.0
+PING_SECONDS = 1.0
+"""How often a silent subscription is asked whether it is still there."""
+
+
+class Hub:
+    """The gateway's link to results.
+
+    Args:
+        redis: client used for the subscription; its socket timeout bounds how long a dead connection goes unseen.
+        store: reads and writes of sessions.
+        keys: names.
+        metrics: counters.
+        link: state of the connection.
+        instance: this gateway's name; a channel of its own keeps the subscription from ever being empty.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        store: SessionStore,
+        keys: Keys,
+        metrics: GatewayMetrics,
+        link: LinkMetrics,
+        instance: str,
+    ) -> None:
+        self.sessions: dict[str, LiveSession] = {}
+        self.connected = False
+        self._redis = redis
+        self._store = store
+        self._keys = keys
+        self._metrics = metrics
+        self._link = link
+        self._own_channel = f"{keys.prefix}gateway:{instance}"
+        self._pubsub: PubSub | None = None
+        self._confirmed: dict[str, asyncio.Event] = {}
+
+    async def add(self, session: LiveSession) -> None:
+        """Take a session in: after this its results arrive. A subscription that fails is made on reconnection.
+
+        One that this gateway has already under the same id is an older epoch of it, and is let go.
+        """
+        before = self.sessions.get(session.client)
+        if before is not None:
+            before.fence(session.core.epoch)
+        self.sessions[session.client] = session
+        self._metrics.sessions.set(len(self.sessions))
+        await self._subscribe(self._keys.results(session.client))
+
+    def remove(self, session: LiveSession) -> None:
+        """The session has ended here."""
+        if self.sessions.get(session.client) is session:
+            del self.sessions[session.client]
+            self._metrics.sessions.set(len(self.sessions))
+
+    async def run(self) -> None:
+        """Listen for ever; whenever Redis was away, subscribe and replay everything."""
+        wait = 0.1
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                if self.connected:
+                    log.warning("redis_lost", error=str(error), sessions=len(self.sessions))
+                self.connected = False
+                self._link.failed()
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+            wait = 0.1 if self.connected else min(wait * 2, 2.0)
+
+    async def tick(self) -> None:
+        """Drive the clocks of all sessions for ever."""
+        beat = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            due = time.monotonic() - beat >= HEARTBEAT_SECONDS
+            if due:
+                beat = time.monotonic()
+            for session in list(self.sessions.values()):
+                session.tick()
+                if due:
+                    session.heartbeat()
+                    await self._drop_forsaken(session)
+            if due:
+                await self._unsubscribe_ended()
+
+    async def _drop_forsaken(self, session: LiveSession) -> None:
+        if session.detached_at is not None and time.time() - session.detached_at > DETACHED_SECONDS:
+            await session.end()
+
+    async def _listen(self) -> None:
+        """One life of the subscription."""
+        async with self._redis.pubsub() as pubsub:
+            channels = [self._own_channel, *(self._keys.results(client) for client in self.sessions)]
+            self._confirmed = {channel: asyncio.Event() for channel in channels}
+            await pubsub.subscribe(*channels)
+            self._pubsub = pubsub
+            try:
+                reader = asyncio.create_task(self._read(pubsub))
+                replays = asyncio.create_task(self._come_back())
+                done, _ = await asyncio.wait([reader, replays], return_when=asyncio.FIRST_COMPLETED)
+                if replays in done:
+                    replays.result()
+                await reader
+            finally:
+                self._pubsub = None
+                for task in (reader, replays):
+                    task.cancel()
+
+    async def _come_back(self) -> None:
+        """Once every channel is confirmed, no result can be missed any more: catch up with those that were."""
+        async with asyncio.timeout(SUBSCRIBE_SECONDS):
+            for confirmed in list(self._confirmed.values()):
+                await confirmed.wait()
+        for session in list(self.sessions.values()):
+            session.redis_returned()
+        if not self.connected:
+            self.connected = True
+            self._link.regained()
+            log.info("redis_connected", sessions=len(self.sessions))
+
+    async def _read(self, pubsub: PubSub) -> None:
+        quiet_since = time.monotonic()
+        while True:
+            message = await pubsub.get_message(timeout=PING_SECONDS)
+            if message is None:
+                if time.monotonic() - quiet_since > 3 * PING_SECONDS:
+                    raise ConnectionError("the subscription does not answer")
+                await pubsub.ping()
+                continue
+            quiet_since = time.monotonic()
+            self._take(message)
+
+    def _take(self, message: dict[str, object]) -> None:
+        kind, channel = message["type"], message["channel"]
+        if kind == "subscribe" and isinstance(channel, bytes):
+            self._confirmed.setdefault(channel.decode(), asyncio.Event()).set()
+        elif kind == "message" and isinstance(channel, bytes):
+            data = message["data"]
+            client = channel.decode().removeprefix(self._keys.results(""))
+            session = self.sessions.get(client)
+            if session is not None and isinstance(data, bytes):
+                self._deliver(session, data)
+
+    def _deliver(self, session: LiveSession, data: bytes) -> None:
+        try:
+            if data.startswith(b'{"epoch":'):
+                session.fence(decode(data, TakeoverNotice).epoch)
+            else:
+                session.deliver(decode(data, Delivery))
+        except MessageError as error:
+            log.error("result_unreadable", client=session.client, error=str(error))
+
+    async def _subscribe(self, channel: str) -> None:
+        pubsub = self._pubsub
+        if pubsub is None:
+            return
+        confirmed = self._confirmed.setdefault(channel, asyncio.Event())
+        try:
+            await pubsub.subscribe(channel)
+            async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                await confirmed.wait()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("subscribe_failed", error=str(error))
+
+    async def _unsubscribe_ended(self) -> None:
+        """Leave the channels of sessions that have ended."""
+        pubsub = self._pubsub
+        wanted = {self._own_channel, *(self._keys.results(client) for client in self.sessions)}
+        gone = [channel for channel in self._confirmed if channel not in wanted]
+        if pubsub is None or not gone:
+            return
+        try:
+            await pubsub.unsubscribe(*gone)
+        except (RedisError, OSError):
+            return
+        for channel in gone:
+            self._confirmed.pop(channel, None)

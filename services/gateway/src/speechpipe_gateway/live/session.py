@@ -1,0 +1,281 @@
+"""Drives one session core: carries its effects out in their order, and survives a Redis that comes and goes."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from redis.exceptions import RedisError
+
+from speechpipe_common.logs import get_logger
+from speechpipe_common.messages import Delivery
+from speechpipe_common.store import FencedError, SessionLostError, SessionStore
+from speechpipe_common.wire import CLOSE_TAKEN_OVER, AudioAck, Error
+from speechpipe_gateway.live.outbox import Outbox
+from speechpipe_gateway.live.uploader import AudioGoneError, Uploader
+from speechpipe_gateway.metrics import GatewayMetrics
+from speechpipe_gateway.session import (
+    Close,
+    Effect,
+    Promote,
+    Release,
+    Replay,
+    Save,
+    Send,
+    SessionCore,
+    Submit,
+    SubmitText,
+    Vote,
+)
+
+log = get_logger(__name__)
+
+MAX_EFFECTS = 256
+"""Effects waiting for Redis beyond which no audio is taken from the client."""
+
+BACKOFF_SECONDS = (0.05, 2.0)
+"""First and longest wait before Redis is tried again."""
+
+
+class LiveSession:
+    """A session on this gateway, with or without a connection.
+
+    Args:
+        core: the session's state.
+        store: its Redis.
+        metrics: counters of this gateway.
+        outbox: the connection's queue; replaced by None when the client has gone.
+        deepest_queue: jobs waiting beyond which partials are shed.
+        on_end: called once when this gateway has nothing more to do with the session.
+    """
+
+    def __init__(
+        self,
+        core: SessionCore,
+        store: SessionStore,
+        metrics: GatewayMetrics,
+        outbox: Outbox,
+        *,
+        deepest_queue: int,
+        on_end: Callable[["LiveSession"], None],
+    ) -> None:
+        self.core = core
+        self.client = core.client
+        self.outbox: Outbox | None = outbox
+        self.listening = True
+        """The connection is waiting for the client, not the client for us."""
+        self.detached_at: float | None = None
+        self._store = store
+        self._metrics = metrics
+        self._deepest = deepest_queue
+        self._on_end = on_end
+        self._uploader = Uploader(store, core.client, core.epoch, core.tape)
+        self._effects: deque[Effect] = deque()
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._replaying = False
+        self._held: list[Delivery] = []
+        self._ended = False
+        self._task = asyncio.create_task(self._drive(), name=f"session {core.client}")
+
+    # --- from the connection ---------------------------------------------------------------------------------------
+
+    def audio(self, samples: NDArray[np.int16], votes: Sequence[Vote]) -> None:
+        """Audio came, with the votes on its complete chunks."""
+        self.do(self.core.audio(samples, votes, time.time()))
+
+    async def room(self) -> None:
+        """Wait until more audio is wanted: neither Redis nor the workers are too far behind."""
+        while not self._ended and not (self.core.wants_audio and len(self._effects) < MAX_EFFECTS):
+            self._room.clear()
+            self.listening = False
+            await self._room.wait()
+        self.listening = True
+
+    def do(self, effects: Sequence[Effect]) -> None:
+        """Carry these out, after those that wait; what only the client is to hear goes at once."""
+        for effect in effects:
+            if isinstance(effect, Send) and not isinstance(effect.message, AudioAck):
+                self._send(effect)
+            else:
+                self._effects.append(effect)
+        self._work.set()
+        if self.core.wants_audio and len(self._effects) < MAX_EFFECTS:
+            self._room.set()
+
+    def detach(self) -> None:
+        """The client has gone; what is owed is still done, so that it finds it when it comes back."""
+        self.outbox = None
+        self.detached_at = time.time()
+        self.tick()
+
+    # --- from Redis ------------------------------------------------------------------------------------------------
+
+    def deliver(self, delivery: Delivery) -> None:
+        """A result came live; during a replay it waits, since what is replayed comes before it."""
+        if self._replaying:
+            self._held.append(delivery)
+        else:
+            self._count(delivery)
+            self.do(self.core.result(delivery, time.time()))
+
+    def redis_returned(self) -> None:
+        """Redis was away: restore the session, replay, and look at everything that is owed."""
+        self.do([Save(self.core.fields), *self.core.redis_returned(time.time())])
+
+    def fence(self, epoch: int) -> None:
+        """Somebody owns the session at this epoch; if it is later than ours, let go."""
+        if epoch > self.core.epoch:
+            self._let_go()
+
+    # --- from the clock --------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Time passed."""
+        listening = self.listening and len(self._effects) < MAX_EFFECTS
+        self.do(self.core.tick(time.time(), listening=listening))
+        if self.detached_at is not None and self.core.ledger.settled and not self._effects:
+            self.do([Close(1000, "the client has gone", finished=True)])
+
+    def heartbeat(self) -> None:
+        """Tell the sweepers that this session has a gateway."""
+        if not self._effects:
+            self.do([Save({})])
+
+    async def end(self) -> None:
+        """Stop driving; what is not done is left to whoever takes the session over."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._finish()
+
+    # --- effects ---------------------------------------------------------------------------------------------------
+
+    async def _drive(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._effects:
+                effect = self._effects[0]
+                try:
+                    follow = await self._persist(effect)
+                except FencedError:
+                    self._let_go()
+                    return
+                self._effects.popleft()
+                if isinstance(effect, Close) and self._close(effect):
+                    return
+                self.do(follow)
+
+    async def _persist(self, effect: Effect) -> list[Effect]:
+        """Carry an effect out however often Redis has to be tried."""
+        wait = BACKOFF_SECONDS[0]
+        while True:
+            try:
+                return await self._carry_out(effect)
+            except SessionLostError:
+                await self._restore()
+            except (RedisError, OSError) as error:
+                self._metrics.redis_errors.inc()
+                log.debug("redis_write_failed", client=self.client, error=str(error))
+                if _stale(effect):
+                    return []
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+                wait = min(wait * 2, BACKOFF_SECONDS[1])
+
+    async def _restore(self) -> None:
+        core = self.core
+        try:
+            await self._store.open(core.client, core.epoch, time.time(), core.fields, sorted(core.ledger.delivered))
+            self._metrics.sessions_restored.inc()
+        except (RedisError, OSError):
+            await asyncio.sleep(BACKOFF_SECONDS[0])
+
+    async def _carry_out(self, effect: Effect) -> list[Effect]:
+        core, store = self.core, self._store
+        match effect:
+            case Send():
+                self._send(effect)
+            case Submit():
+                return await self._submit(effect)
+            case SubmitText(job, previous):
+                status, entry = await store.submit_text(job, core.epoch, previous, 0 if job.final else self._deepest)
+                return core.text_submitted(job, status, entry)
+            case Promote(segment, rev):
+                return core.promoted(await store.promote(core.client, core.epoch, segment, rev))
+            case Release(turn, blocks):
+                await store.release(core.client, core.epoch, turn, blocks, leave=False)
+            case Replay():
+                await self._replay()
+            case Save(fields):
+                await store.save(core.client, core.epoch, time.time(), fields)
+            case Close(finished=True):
+                await store.release(core.client, core.epoch, 0, (), leave=True)
+        return []
+
+    async def _submit(self, effect: Submit) -> list[Effect]:
+        job = effect.job
+        if _stale(effect):
+            return []
+        try:
+            await self._uploader.ensure(job, mend=effect.mend)
+        except AudioGoneError as error:
+            log.warning("audio_awaited", client=self.client, segment=job.segment, error=str(error))
+            return []
+        deepest = self._deepest if job.kind == "partial" else 0
+        status, entry = await self._store.submit_audio(job, effect.record, effect.previous, deepest)
+        self._metrics.jobs_published.labels(job.kind, status).inc()
+        return self.core.submitted(job, status, entry)
+
+    async def _replay(self) -> None:
+        """Feed the core what came after its cursor, then what came live meanwhile."""
+        self._replaying = True
+        try:
+            missed = [d async for d in self._store.replay(self.client, self.core.ledger.cursor)]
+        finally:
+            self._replaying = False
+            held, self._held = self._held, []
+        for delivery in [*missed, *held]:
+            self.deliver(delivery)
+
+    def _send(self, effect: Send) -> None:
+        if self.outbox is not None:
+            self.outbox.put(effect.message)
+
+    def _close(self, effect: Close) -> bool:
+        if self.outbox is not None:
+            self.outbox.close(effect.code, effect.reason)
+        self._finish()
+        return True
+
+    def _let_go(self) -> None:
+        """Another gateway owns the session."""
+        if self._ended:
+            return
+        log.info("session_taken_over", client=self.client, epoch=self.core.epoch)
+        self._metrics.sessions_fenced.inc()
+        if self.outbox is not None:
+            text = "the session goes on over another connection"
+            self.outbox.put(Error(code="taken_over", message=text, close=CLOSE_TAKEN_OVER))
+            self.outbox.close(CLOSE_TAKEN_OVER, text)
+        self._finish()
+        self._task.cancel()
+
+    def _finish(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._room.set()
+            self._on_end(self)
+
+    def _count(self, delivery: Delivery) -> None:
+        self._metrics.results_forwarded.labels(type(delivery.body).__name__.lower()).inc()
+
+
+def _stale(effect: Effect) -> bool:
+    """A partial that nobody waits for any more."""
+    if isinstance(effect, Submit | SubmitText):
+        return effect.job.expires_at is not None and effect.job.expires_at <= time.time()
+    return False
