@@ -6,9 +6,9 @@ import numpy as np
 import webrtcvad
 from numpy.typing import NDArray
 
-from speechpipe_common.keys import SAMPLE_RATE
+from speechpipe_common.keys import SAMPLE_BYTES, SAMPLE_RATE
 
-FRAME_SAMPLES: Final = SAMPLE_RATE // 100
+FRAME_BYTES: Final = SAMPLE_RATE // 100 * SAMPLE_BYTES
 
 _TARGET_PEAK: Final = 8_192.0
 _MAX_GAIN: Final = 31.0
@@ -28,23 +28,25 @@ class WebRtc:
 
     def __init__(self, aggressiveness: int) -> None:
         self._vad = webrtcvad.Vad(aggressiveness)
-        self._carry = np.zeros(0, np.int16)
+        self._carry = b""
         self._peak = 1.0
 
     def feed(self, samples: NDArray[np.int16]) -> bool:
         """Whether most of the 10 ms frames that these 16 kHz samples complete are speech; False if there are none."""
-        levelled = np.concatenate([self._carry, self._level(samples)])
-        whole = len(levelled) - len(levelled) % FRAME_SAMPLES
+        levelled = self._carry + self._level(samples)
+        whole = len(levelled) - len(levelled) % FRAME_BYTES
         self._carry = levelled[whole:]
-        frames = levelled[:whole].reshape(-1, FRAME_SAMPLES)
-        speech: int = sum(self._vad.is_speech(frame.tobytes(), SAMPLE_RATE) for frame in frames)
-        return 2 * speech > len(frames)
+        speech: int = sum(
+            self._vad.is_speech(levelled[at : at + FRAME_BYTES], SAMPLE_RATE) for at in range(0, whole, FRAME_BYTES)
+        )
+        return 2 * speech * FRAME_BYTES > whole
 
-    def _level(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        loudest = float(np.abs(samples.astype(np.int32)).max(initial=0))
+    def _level(self, samples: NDArray[np.int16]) -> bytes:
+        loudest = max(int(samples.max(initial=0)), -int(samples.min(initial=0)))
         fade = 0.5 ** (len(samples) / (SAMPLE_RATE * _HALF_LIFE_SECONDS))
         self._peak = max(loudest, self._peak * fade, 1.0)
-        gain = min(max(_TARGET_PEAK / self._peak, 1.0), _MAX_GAIN)
-        # gain x loudest <= max(target, loudest): no clipping is needed
-        raised: NDArray[np.int16] = (samples * np.float32(gain)).astype(np.int16)
-        return raised
+        gain = min(_TARGET_PEAK / self._peak, _MAX_GAIN)
+        if gain <= 1.0:
+            return samples.tobytes()
+        # gain * loudest <= target: no clipping is needed
+        return (samples * np.float32(gain)).astype(np.int16).tobytes()
