@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 Location = tuple[str | int, ...]
+
+KEY: Final = "[key]"
+"""What pydantic puts behind a key of a mapping when the key itself is wrong."""
 
 _WANTED = {
     "int_type": "a whole number",
@@ -23,7 +26,8 @@ _WANTED = {
 def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Location, str]]:
     """Each error of validating ``model``: the place in the document, and a sentence without it."""
     for detail in error.errors(include_url=False):
-        yield detail["loc"], _sentence(detail, model)
+        place = tuple(part for part in detail["loc"] if part != KEY)
+        yield place, _sentence(detail, model)
 
 
 def shown(location: Location) -> str:

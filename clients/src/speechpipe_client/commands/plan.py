@@ -36,8 +36,8 @@ def register(app: typer.Typer) -> None:
 def _lines(component: "Component") -> Iterator[str]:
     ports = ", ".join(f"{port.name} {port.number}" for port in component.ports)
     yield f"{component.name} x{component.replicas}: {' '.join(component.command)} ({ports})"
-    for name, value in component.config:
-        yield f"    {name} {value}".rstrip()
+    for directive, wanted in component.config:
+        yield f"    {directive} {wanted}".rstrip()
     for name, value in component.env.items():
         yield f"    {name}={_shown(value)}"
 

@@ -23,7 +23,7 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 class Strict(BaseModel):
     """Base of every part: camelCase in YAML, no unknown fields, no conversions (``"5"`` is no number), immutable."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, strict=True, extra="forbid", frozen=True)
 
 
 def bytes_of(quantity: str) -> int:
@@ -44,19 +44,18 @@ def _quantity(value: str) -> str:
     return value
 
 
-def _variables(value: dict[str, str]) -> dict[str, str]:
-    bad = [name for name in value if not _VARIABLE.fullmatch(name)]
-    if bad:
-        raise ValueError(f"{', '.join(bad)}: names of the environment are capital letters, digits and underscores")
-    if wired := sorted(WIRED & value.keys()):
-        raise ValueError(f"{', '.join(wired)}: set by the pipeline itself; remove it here")
-    return value
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("names of the environment are capital letters, digits and underscores")
+    if name in WIRED:
+        raise ValueError("set by the pipeline itself; remove it here")
+    return name
 
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
 Replicas = Annotated[int, Field(ge=0, le=1000)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Environment = Annotated[dict[str, str], AfterValidator(_variables)]
+Environment = dict[Annotated[str, AfterValidator(_variable)], str]
 
 
 class SecretKey(Strict):

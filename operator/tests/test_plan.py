@@ -1,0 +1,122 @@
+"""From documents to components, against golden files; ``UPDATE_GOLDEN=1 pytest`` writes them: read the difference."""
+
+import json
+import os
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from speechpipe_operator.components import Component, EnvValue, FromSecret, Plan
+from speechpipe_operator.load import load_file, load_text
+from speechpipe_operator.plan import make_plan
+
+GOLDEN = Path(__file__).parent / "golden"
+MINIMAL = """\
+apiVersion: speechpipe.dev/v1alpha1
+kind: SpeechPipeline
+metadata: {name: minimal}
+spec:
+  gateway: {auth: {mode: none}}
+  translation: {}
+"""
+SETTINGS = {
+    "gateway": "speechpipe_gateway.settings:GatewaySettings",
+    "stt": "speechpipe_stt.settings:SttSettings",
+    "translation": "speechpipe_translate.settings:TranslateSettings",
+}
+
+
+def shown(value: EnvValue) -> str:
+    """A symbol by its name and fields."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def as_text(plan: Plan) -> str:
+    """The whole plan as JSON."""
+    components = [
+        {**asdict(component), "env": {name: shown(value) for name, value in component.env.items()}}
+        for component in plan.components
+    ]
+    return json.dumps({"name": plan.name, "components": components}, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("document", sorted(GOLDEN.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_plan_is_the_golden_one(document: Path) -> None:
+    """Each document gives exactly the components of its golden file."""
+    (pipeline,) = load_file(document)
+    golden = document.with_suffix(".json")
+    text = as_text(make_plan(pipeline))
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def minimal() -> Plan:
+    """The plan of the shortest document."""
+    (pipeline,) = load_text(MINIMAL, "minimal.yaml")
+    return make_plan(pipeline)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_environment_is_what_the_service_reads(name: str) -> None:
+    """Every name in a component's environment is a setting of its service, which accepts its value."""
+    settings = _settings(name)
+    component = minimal().component(name)
+    unknown = {key for key in component.env if key.lower() not in settings.model_fields}
+    assert not unknown
+    given = {key.lower(): value for key, value in component.env.items() if isinstance(value, str) and value}
+    settings.model_validate_strings(given)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_defaults_of_the_document_are_those_of_the_service(name: str) -> None:
+    """A service started by hand and one of a document without options behave the same."""
+    settings = _settings(name)
+    component = minimal().component(name)
+    given = {key.lower(): value for key, value in component.env.items() if isinstance(value, str) and value}
+    given.pop("auth_mode", None)  # MINIMAL says none; the service's default is stricter
+    ours, theirs = settings.model_validate_strings(given), settings.model_construct()
+    for key in given:
+        assert getattr(ours, key) == getattr(theirs, key), key
+
+
+def test_a_plan_without_translation_has_no_translator() -> None:
+    """No translation section, no translation worker."""
+    (pipeline,) = load_text(MINIMAL.replace("  translation: {}\n", ""), "x.yaml")
+    assert [component.name for component in make_plan(pipeline).components] == ["redis", "gateway", "stt"]
+
+
+def test_an_external_redis_is_not_planned() -> None:
+    """With an external Redis nothing waits for one of ours, and its Secret is handed to every service."""
+    external = "  redis: {external: {secretRef: {name: shared, key: url}}}\n"
+    (pipeline,) = load_text(MINIMAL + external, "x.yaml")
+    components = make_plan(pipeline).components
+    assert [component.name for component in components] == ["gateway", "stt", "translation"]
+    assert all(component.env["REDIS_URL"] == FromSecret("shared", "url") for component in components)
+    assert all(component.depends_on == () for component in components)
+
+
+def test_overrides_win() -> None:
+    """An env section adds to what the plan sets, and replaces it."""
+    (pipeline,) = load_text(MINIMAL + "  stt: {env: {BEAM_SIZE: '2', CPU_THREADS: '1'}}\n", "x.yaml")
+    component = make_plan(pipeline).component("stt")
+    assert (component.env["BEAM_SIZE"], component.env["CPU_THREADS"]) == ("2", "1")
+
+
+def _settings(name: str) -> type[BaseSettings]:
+    module, _, attribute = SETTINGS[name].partition(":")
+    pytest.importorskip(module)
+    found: type[BaseSettings] = getattr(import_module(module), attribute)
+    return found
+
+
+def test_every_component_says_when_it_is_ready() -> None:
+    """Readiness is asked for on a port that the component has, and it has time to end in good order."""
+
+    def has_ready_port(component: Component) -> bool:
+        return component.ready.port in {port.name for port in component.ports}
+
+    assert all(has_ready_port(component) and component.grace_seconds > 0 for component in minimal().components)
