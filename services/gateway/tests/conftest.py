@@ -1,5 +1,6 @@
-"""Fixtures of the gateway's tests: real speech, and what all members share."""
+"""Fixtures of the gateway's tests: real speech, and what all members share; helper modules here are importable."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from speechpipe_common.downloads import ASSETS, fetch
 from speechpipe_common.wire import Start
 from speechpipe_gateway.media import AudioInput
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = ["speechpipe_common.testing"]
 

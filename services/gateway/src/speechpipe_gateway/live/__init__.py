@@ -1,0 +1,1 @@
+"""Sessions at work: the core driven against Redis, clocks and connections."""

@@ -35,7 +35,7 @@ class Sweeper:
         self._instance = instance
 
     async def run(self) -> None:
-        """Sweep for ever, but not while Redis is or was just in trouble: heartbeats are late then, not gateways dead."""
+        """Sweep for ever, but not while Redis is or was just in trouble: heartbeats are late then, gateways alive."""
         healthy_since = time.monotonic()
         while True:
             await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.8, 1.2))

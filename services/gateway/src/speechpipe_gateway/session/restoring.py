@@ -72,10 +72,11 @@ def restore(stored: StoredSession, cursor: str, earliest: int) -> Restored:
 def _split(records: list[SegmentRecord]) -> tuple[list[SegmentRecord], SegmentRecord | None]:
     """Closed segments and the growing one; an unfinished record in front of another ends where that begins."""
     closed: list[SegmentRecord] = []
-    for record, following in zip(records, [*records[1:], None], strict=True):
-        if record.end is None and following is None:
+    for index, record in enumerate(records):
+        if record.end is not None:
+            closed.append(record)
+        elif index + 1 < len(records):
+            closed.append(msgspec.structs.replace(record, end=records[index + 1].start))
+        else:
             return closed, record
-        if record.end is None and following is not None:
-            record = msgspec.structs.replace(record, end=following.start)
-        closed.append(record)
     return closed, None
