@@ -104,8 +104,8 @@ def test_a_cut_never_goes_behind_committed_words() -> None:
     world.hear(SPEECH, 7.0)
     world.hear(SPEECH, 0.2, level=10)
     world.hear(SPEECH, 0.6)
-    for _ in range(3):
-        world.deliver(transcript(world.jobs("partial")[-1], "one two"))
+    for text in ("nothing yet", "one two", "one two"):
+        world.deliver(transcript(world.jobs("partial")[-1], text))
         world.hear(SPEECH, 0.6)
     until = world.core.ledger.segments[world.jobs()[0].segment].stabiliser.committed_until
     world.hear(SPEECH, 2.0)
