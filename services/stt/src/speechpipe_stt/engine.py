@@ -66,6 +66,10 @@ class EngineError(Exception):
         self.code = code
 
 
+class ModelError(RuntimeError):
+    """The model cannot be had or loaded; the message says what to do."""
+
+
 class Engine(Protocol):
     """A loaded model. Calls block for as long as decoding takes and come from one thread at a time."""
 

@@ -12,6 +12,7 @@ from faster_whisper.utils import _MODELS as HUB_IDS  # no public name for the ta
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from speechpipe_common.downloads import ASSETS, DownloadError, fetch, verify
+from speechpipe_stt.engine import ModelError
 from speechpipe_stt.settings import SttSettings
 from speechpipe_stt.whisper import FasterWhisperEngine
 
@@ -21,10 +22,6 @@ PACKAGED: Final[Mapping[str, str]] = {"base": "whisper-base", "tiny.en": "whispe
 _FILES: Final = ("config.json", "model.bin", "tokenizer.json")
 _PATTERNS: Final = ["config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*"]
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-
-
-class ModelError(RuntimeError):
-    """The model cannot be had; the message says what to do."""
 
 
 def resolve(name: str, *, offline: bool, sha256: str = "") -> Path:

@@ -12,7 +12,7 @@ from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import AudioJob, Failure
 from speechpipe_common.store import MissingAudio, Overtaken
 from speechpipe_stt import jobs
-from speechpipe_stt.engine import Engine, EngineError, Transcription
+from speechpipe_stt.engine import Engine, EngineError, ModelError, Transcription
 from speechpipe_stt.metrics import SttMetrics
 from speechpipe_stt.settings import SttSettings
 
@@ -168,4 +168,14 @@ def run(settings: SttSettings, loader: EngineLoader = load_engine) -> int:
     """Run the worker process to its end; returns the exit status."""
     named = settings.model_copy(update={"instance_id": process.instance_name(COMPONENT, settings.instance_id)})
     configure(component=COMPONENT, instance_id=named.instance_id, level=named.log_level, form=named.log_format)
-    return process.run(lambda stop: serve(named, stop, loader))
+    status = 0
+
+    async def main(stop: asyncio.Event) -> None:
+        nonlocal status
+        try:
+            await serve(named, stop, loader)
+        except ModelError as error:
+            _log.error("model_unavailable", reason=str(error))
+            status = 1
+
+    return process.run(main) or status

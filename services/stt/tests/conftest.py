@@ -1,0 +1,81 @@
+"""Real speech and real models for the STT tests."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from speechpipe_common.downloads import ASSETS, fetch
+from speechpipe_stt.engine import Audio
+from speechpipe_stt.whisper import FasterWhisperEngine
+
+pytest_plugins = ["speechpipe_common.testing"]
+
+SHARED_SPEECH = Path(__file__).parents[4] / "shared" / "speech"
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A recording with its transcript."""
+
+    name: str
+    language: str
+    text: str
+    audio: Audio
+
+    @property
+    def pcm(self) -> bytes:
+        """The samples as PCM16LE."""
+        return (self.audio * 32767).clip(-32768, 32767).astype("<i2").tobytes()
+
+
+def read_audio(path: Path) -> Audio:
+    """Mono samples at 16 kHz."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return soxr.resample(samples.mean(axis=1), rate, 16_000).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def base_model() -> Path:
+    """Folder of Whisper base."""
+    return fetch(ASSETS["whisper-base"])
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Path:
+    """Folder of Whisper tiny.en."""
+    return fetch(ASSETS["whisper-tiny.en"])
+
+
+@pytest.fixture(scope="session")
+def engine(base_model: Path) -> FasterWhisperEngine:
+    """Whisper base with the VAD filter on."""
+    return FasterWhisperEngine(base_model)
+
+
+@pytest.fixture(scope="session")
+def spoken() -> list[Clip]:
+    """27 clips in nine languages."""
+    folder = fetch(ASSETS["audioeval"])
+    return [
+        Clip(
+            f"{path.parent.name}/{path.stem}", path.parent.name, path.with_suffix(".txt").read_text(), read_audio(path)
+        )
+        for path in sorted(folder.glob("*/*.wav"))
+    ]
+
+
+@pytest.fixture(scope="session")
+def human() -> list[Clip]:
+    """English read by people, from the folder SPEECH_DIR or the one shared beside the repository."""
+    folder = Path(os.environ.get("SPEECH_DIR", SHARED_SPEECH))
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        pytest.skip(f"no speech in {folder}: set SPEECH_DIR")
+    entries = json.loads(manifest.read_text())
+    return [Clip(e["file"], e["language"], e["text"], read_audio(folder / e["file"])) for e in entries]
