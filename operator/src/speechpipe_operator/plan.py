@@ -74,7 +74,7 @@ def _vad(vad: Vad) -> dict[str, EnvValue]:
     return {
         "SILENCE_THRESHOLD_SECONDS": _seconds(vad.silence_threshold_milliseconds),
         "PRE_SPEECH_BUFFER_SECONDS": _seconds(vad.pre_speech_buffer_milliseconds),
-        "LONGEST_SEGMENT_SECONDS": _seconds(vad.longest_segment_milliseconds),
+        "MAX_SEGMENT_SECONDS": _seconds(vad.longest_segment_milliseconds),
         "MIN_SPEECH_SECONDS": _seconds(vad.minimum_speech_milliseconds),
         "WEBRTC_SENSITIVITY": str(vad.webrtc_sensitivity),
         "SILERO_SENSITIVITY": f"{vad.silero_sensitivity_percent / 100:g}",
@@ -107,8 +107,11 @@ def _translation(spec: Spec, translation: Translation) -> Component:
         "TRANSLATION_ENGINE": translation.engine,
         "EASYNMT_MODEL": translation.model,
         "DEVICE": translation.device,
+        "PIVOT_LANGUAGES": ",".join(translation.pivots),
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
     }
+    if translation.model_directory is not None:
+        env["MODEL_DIR"] = translation.model_directory
     ports = (Port("health", 8082),)
     return _service("translation", "speechpipe_translate", spec, ports, env, translation.env, translation.replicas)
 

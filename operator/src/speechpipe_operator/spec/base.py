@@ -6,6 +6,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from speechpipe_common.languages import Language, resolve
+
 UNITS: Final[dict[str, int]] = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
     f"{letter}i": 1024**power for power, letter in enumerate("KMGT", start=1)
 }
@@ -52,7 +54,29 @@ def _variable(name: str) -> str:
     return name
 
 
+def language(code: str) -> Language:
+    """The language of that code.
+
+    Raises:
+        ValueError: it is unknown, or this project writes it differently.
+    """
+    found = resolve(code)
+    if found.code != code:
+        raise ValueError(f"{code!r}: write {found.code!r} for {found.name}")
+    return found
+
+
+def _codes(value: tuple[str, ...]) -> tuple[str, ...]:
+    for code in value:
+        language(code)
+    if repeated := sorted({code for code in value if value.count(code) > 1}):
+        raise ValueError(f"{', '.join(repeated)}: a language is given once")
+    return value
+
+
 Quantity = Annotated[str, AfterValidator(_quantity)]
+Codes = Annotated[tuple[str, ...], Field(strict=False, max_length=20), AfterValidator(_codes)]
+"""Codes of different languages."""
 Replicas = Annotated[int, Field(ge=0, le=1000)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Environment = dict[Annotated[str, AfterValidator(_variable)], str]

@@ -1,11 +1,10 @@
 """The ``SpeechPipeline`` resource itself."""
 
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from speechpipe_common.languages import Language, resolve
-from speechpipe_operator.spec.base import Strict
+from speechpipe_operator.spec.base import Codes, Strict, language
 from speechpipe_operator.spec.gateway import Gateway
 from speechpipe_operator.spec.redis import ManagedRedis, Redis
 from speechpipe_operator.spec.workers import Stt, Translation
@@ -18,36 +17,17 @@ NAME_LENGTH: Final = 40
 """Short enough that the names of all children still fit into a DNS label."""
 
 
-def _language(code: str) -> Language:
-    """The language of that code, which must be the one code that this project uses for it."""
-    language = resolve(code)
-    if language.code != code:
-        raise ValueError(f"{code!r}: write {language.code!r} for {language.name}")
-    return language
-
-
 class Languages(Strict):
     """What is spoken, and what it is translated into, where a client does not say."""
 
     source: str = Field(default=AUTO, description="Code of the spoken language, such as en; auto detects it.")
-    targets: Annotated[tuple[str, ...], Field(strict=False, max_length=20)] = Field(
-        default=(), description="Codes of the languages to translate into; none: no translation."
-    )
+    targets: Codes = Field(default=(), description="Codes of the languages to translate into; none: no translation.")
 
     @field_validator("source")
     @classmethod
     def _can_be_heard(cls, value: str) -> str:
-        if value != AUTO and not _language(value).whisper:
+        if value != AUTO and not language(value).whisper:
             raise ValueError(f"{value!r} can't be transcribed: no Whisper model knows it")
-        return value
-
-    @field_validator("targets")
-    @classmethod
-    def _no_repetition(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for code in value:
-            _language(code)
-        if repeated := sorted({code for code in value if value.count(code) > 1}):
-            raise ValueError(f"{', '.join(repeated)}: a language is given once")
         return value
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from speechpipe_operator.spec.base import Environment, Replicas, Strict
+from speechpipe_operator.spec.base import Codes, Environment, Replicas, Strict
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -48,7 +48,15 @@ class Translation(Strict):
         description="apertium: rules, no weights; ctranslate2: OPUS-MT, converted, fast; easynmt: OPUS-MT by torch.",
     )
     model: str = Field(
-        default="opus-mt", min_length=1, description="Model family or folder of the easynmt and ctranslate2 engines."
+        default="opus-mt",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Model family of ctranslate2 and easynmt: a pair's folder is called FAMILY-SOURCE-TARGET.",
+    )
+    model_directory: str | None = Field(
+        default=None, min_length=1, description="Folder that holds the folders of ctranslate2 and easynmt models."
+    )
+    pivots: Codes = Field(
+        default=("en", "es"), description="Languages to translate through where there is no direct way, best first."
     )
     device: Device = Field(default="auto", description="Where models run; auto: a GPU when there is one.")
     env: Environment = Field(default_factory=dict, description="Further settings of the process, by environment name.")
