@@ -1,0 +1,157 @@
+"""Everything the gateway is told through its environment."""
+
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from speechpipe_common.keys import AUDIO_TTL_SECONDS
+from speechpipe_common.settings import Port, ServiceSettings
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings of the gateway: WebSocket audio in, captions out."""
+
+    gateway_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 - clients come from outside the pod
+        description="Address that serves /ws.",
+    )
+    gateway_port: Port = Field(default=5026, description="Port of /ws; 0 takes a free one.")
+
+    sample_rate: int = Field(
+        default=16_000,
+        ge=8_000,
+        le=192_000,
+        description="Rate in Hz that a client is taken to send at when neither start nor a header names one.",
+    )
+    webrtc_sensitivity: int = Field(
+        default=3, ge=0, le=3, description="Aggressiveness of the WebRTC detector: 3 takes the least for speech."
+    )
+    silero_sensitivity: float = Field(
+        default=0.7,
+        ge=0.05,
+        le=0.95,
+        description="Speech may begin where Silero's probability is above 1 minus this; higher hears more.",
+    )
+    pre_speech_buffer_seconds: float = Field(
+        default=1.0, ge=0.1, le=5, description="Audio kept in front of an onset, so that first words are whole."
+    )
+    silence_threshold_seconds: float = Field(
+        default=0.8,
+        ge=0.2,
+        le=10,
+        description="Silence that ends an utterance: longer than most pauses within a sentence, short enough that its "
+        "final comes while the sentence is still in mind. A client may ask for another in start.",
+    )
+    candidate_seconds: float = Field(
+        default=0.3, ge=0.1, le=5, description="Silence after which the final's text is prepared in advance."
+    )
+    min_speech_seconds: float = Field(
+        default=0.25, ge=0, le=2, description="Speech below which an onset was none: clicks, coughs, hum setting in."
+    )
+    max_segment_seconds: float = Field(
+        default=10.0,
+        ge=3,
+        le=28,
+        description="Longest piece of unbroken speech; it is cut at its quietest place. Whisper hears 30 s at most.",
+    )
+    partial_interval_seconds: float = Field(
+        default=0.5, ge=0.1, le=10, description="New audio that a partial caption must bring."
+    )
+    resubmit_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=AUDIO_TTL_SECONDS / 2,
+        description="A final or translation that has not come after this long is submitted again.",
+    )
+
+    max_queue_depth: int = Field(
+        default=100, ge=1, description="Jobs waiting beyond which no new session is admitted and partials are shed."
+    )
+    max_pending_segments: int = Field(
+        default=16, ge=2, description="Segments of one session without their final beyond which its audio is not read."
+    )
+    max_sessions: int = Field(default=200, ge=1, description="Sessions that this gateway takes at a time.")
+    max_sessions_per_key: int = Field(
+        default=100, ge=1, description="Sessions of one API key on this gateway, unless the key's own line says else."
+    )
+    max_memory_percent: int = Field(
+        default=80, ge=1, le=100, description="Share of Redis's maxmemory from which on no new session is admitted."
+    )
+    max_session_seconds: float = Field(
+        default=14_400, ge=60, description="A session ends after this long; the client may begin another."
+    )
+    idle_timeout_seconds: float = Field(
+        default=60,
+        ge=1,
+        description="A connection on which nothing comes for this long, not even keepalive, is closed.",
+    )
+    detached_seconds: float = Field(
+        default=30, ge=0, description="How long a session whose client vanished stays in memory, waiting for it."
+    )
+    drain_seconds: float = Field(
+        default=20, ge=0, le=3600, description="How long sessions may finish when this process is told to stop."
+    )
+    max_message_bytes: int = Field(
+        default=262_144,
+        ge=4_096,
+        le=16_777_216,
+        description="Longest WebSocket message; a longer one closes with 1009.",
+    )
+    max_messages_per_second: int = Field(
+        default=500, ge=10, description="Messages of one connection beyond which it is read more slowly."
+    )
+
+    auth: Literal["required", "off"] = Field(
+        default="required", description="off lets everybody in; without it, API_KEYS_FILE must be set."
+    )
+    api_keys_file: Path | None = Field(
+        default=None, description="File of API keys, one key-id:sha256-hex[:max-sessions] a line; read again on change."
+    )
+    auth_timeout_seconds: float = Field(
+        default=5.0, ge=0.5, le=60, description="How long a connection may take to show its key."
+    )
+    pre_auth_bytes: int = Field(
+        default=4_096, ge=512, description="Bytes that a connection may send before it has shown its key."
+    )
+    max_unauthenticated: int = Field(
+        default=256, ge=1, description="Connections that have not shown a key yet, in all."
+    )
+    max_unauthenticated_per_address: int = Field(
+        default=16, ge=1, description="Connections that have not shown a key yet, from one address."
+    )
+    allowed_origins: str = Field(
+        default="",
+        description="Origins of web pages that may connect, with commas between, or *; empty: the gateway's own host "
+        "only. Programs, which send no Origin, are not concerned.",
+    )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_are_origins(cls, value: str) -> str:
+        for origin in _split(value):
+            parts = urlsplit(origin)
+            if origin != "*" and (not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}"):
+                raise ValueError(f"{origin!r} is no origin; write https://host or https://host:port, or *")
+        return value
+
+    @model_validator(mode="after")
+    def _settings_fit_together(self) -> Self:
+        if self.auth == "required" and self.api_keys_file is None:
+            raise ValueError("API_KEYS_FILE is not set; name a key file, or say AUTH=off to let everybody in")
+        if self.candidate_seconds > self.silence_threshold_seconds:
+            raise ValueError(
+                f"CANDIDATE_SECONDS={self.candidate_seconds} is longer than "
+                f"SILENCE_THRESHOLD_SECONDS={self.silence_threshold_seconds}; make it shorter"
+            )
+        return self
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """``allowed_origins``, one by one."""
+        return _split(self.allowed_origins)
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
