@@ -5,10 +5,12 @@ import http
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from types import UnionType
 
 import msgspec
-from websockets.asyncio.server import Request, Response, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from speechpipe_common import wire
 
@@ -28,7 +30,7 @@ class Caller:
         for message in messages:
             await self.socket.send(msgspec.json.encode(message).decode())
 
-    async def hear(self, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    async def hear(self, kind: type[msgspec.Struct] | UnionType) -> msgspec.Struct:
         """Read until a message of ``kind``; audio before it is collected."""
         async with asyncio.timeout(DEADLINE):
             while True:

@@ -11,7 +11,7 @@ from speechpipe_common.wire import Flush, Stop
 
 def drain(outbox: Outbox, limit: int = 10) -> list[object]:
     """Everything due, in order."""
-    taken = []
+    taken: list[object] = []
     while (due := outbox.take(limit)) is not None:
         taken.append(due)
     return taken

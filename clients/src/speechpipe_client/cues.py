@@ -15,6 +15,8 @@ LINES: Final = 2
 SHORTEST_SECONDS: Final = 5 / 6
 _PAUSE_SECONDS: Final = 1.0
 _SENTENCE_END: Final = (".", "!", "?", "。", "！", "？")  # noqa: RUF001 - the full-width signs are meant
+_CLAUSE_END: Final = (*_SENTENCE_END, ",", ";", ":", "，", "、")  # noqa: RUF001 - the full-width signs are meant
+_CARRIED_WORDS: Final = 3
 _UNSPACED: Final = frozenset({"zh", "ja", "th", "yue", "lo", "km", "my"})
 
 
@@ -67,20 +69,33 @@ def text_cues(text: str, language: str, start: float, end: float) -> list[Cue]:
 def _cues(tokens: Sequence[_Token]) -> list[Cue]:
     groups: list[list[_Token]] = [[]]
     for token in tokens:
-        if groups[-1] and _begins_cue(groups[-1], token):
+        group = groups[-1]
+        if group and (_pauses(group, token) or _sentence_fills(group)):
             groups.append([])
+        elif len(_fill([*group, token], LINE_CHARACTERS)) > LINES:
+            groups.append(_carry(group))
         groups[-1].append(token)
     cues = [Cue(group[0].start, group[-1].end, _wrap(group)) for group in groups]
     return _readable(cues)
 
 
-def _begins_cue(group: Sequence[_Token], token: _Token) -> bool:
-    if token.start - group[-1].end >= _PAUSE_SECONDS:
-        return True
-    if len(_wrap([*group, token])) > LINES:
-        return True
-    # A sentence that filled a line already is a better place to break than wherever the second line fills up.
-    return group[-1].text.endswith(_SENTENCE_END) and len(_wrap(group)) == LINES
+def _pauses(group: Sequence[_Token], token: _Token) -> bool:
+    return token.start - group[-1].end >= _PAUSE_SECONDS
+
+
+def _sentence_fills(group: Sequence[_Token]) -> bool:
+    """A sentence that needed two lines: a better place to break than wherever the second line fills up."""
+    return group[-1].text.endswith(_SENTENCE_END) and len(_fill(group, LINE_CHARACTERS)) == LINES
+
+
+def _carry(group: list[_Token]) -> list[_Token]:
+    """Move the words after a clause's end to the next cue, when they are few."""
+    for count in range(1, min(_CARRIED_WORDS, len(group) - 1) + 1):
+        if group[-count - 1].text.endswith(_CLAUSE_END):
+            carried = group[-count:]
+            del group[-count:]
+            return carried
+    return []
 
 
 def _wrap(group: Sequence[_Token]) -> tuple[str, ...]:

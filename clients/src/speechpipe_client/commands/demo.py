@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def demo(
         url: Annotated[
-            str | None, typer.Option(help="Gateway to use. [default: a pipeline of its own, stopped afterwards]")
+            str | None, typer.Option(help="Gateway to use; without it, a pipeline is started and stopped again.")
         ] = None,
         api_key: ApiKey = None,
     ) -> None:

@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
         ),
         subtitles: Annotated[
             str | None,
-            typer.Option(help="Language of SRT and VTT: one of the targets, or `source`. [default: first target]"),
+            typer.Option(help="Language of SRT and VTT: a target, or `source`; the first target if not given."),
         ] = None,
         output: Annotated[
             Path | None, typer.Option(help="File for the result; a folder (one file each) for several.")

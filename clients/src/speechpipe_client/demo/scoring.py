@@ -18,7 +18,7 @@ _NUMBER_WORDS: Final = frozenset({"en", "es", "fr", "pt", "it", "de", "ca", "nl"
 def normalise(text: str, language: str) -> list[str]:
     """Tokens for comparison: words without case, punctuation or number words; characters where no spaces are."""
     if language in _NUMBER_WORDS:
-        text = alpha2digit(text, language, relaxed=True)
+        text = alpha2digit(text, language, 0)
     plain = _normaliser(language == "en")(text)
     return [character for character in plain if not character.isspace()] if language in BY_CHARACTER else plain.split()
 
