@@ -91,6 +91,8 @@ def _instance(component: Component, name: str, assigned: Assigned, site: Site, r
             ("port", str(ports[REDIS])),
             ("dir", str(site.directory / name)),
             ("requirepass", password),
+            # Its notices at start and end would drown what matters in the one log of all processes.
+            ("loglevel", "warning"),
         )
         argv = (*argv, str(config_path))
     probe = component.ready
