@@ -85,7 +85,7 @@ class GatewaySettings(ServiceSettings):
     idle_timeout_seconds: float = Field(
         default=60,
         ge=1,
-        description="A connection on which nothing comes for this long, not even keepalive, is closed.",
+        description="A connection is closed when nothing comes for this long, not even keepalive.",
     )
     detached_seconds: float = Field(
         default=30, ge=0, description="How long a session whose client vanished stays in memory, waiting for it."
@@ -97,7 +97,7 @@ class GatewaySettings(ServiceSettings):
         default=262_144,
         ge=4_096,
         le=16_777_216,
-        description="Longest WebSocket message; a longer one closes with 1009.",
+        description="Longest WebSocket message; a longer one is refused.",
     )
     max_messages_per_second: int = Field(
         default=500, ge=10, description="Messages of one connection beyond which it is read more slowly."
