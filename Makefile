@@ -6,7 +6,8 @@ SHELL := bash
 MEMBERS := services/common services/gateway services/stt services/translate operator clients
 MODELS := whisper-base audioeval
 PIPELINE ?= examples/local.yaml
-SETTINGS := speechpipe_stt.settings:SttSettings
+SETTINGS := speechpipe_gateway.settings:GatewaySettings speechpipe_stt.settings:SttSettings \
+  speechpipe_translate.settings:TranslateSettings
 SETTINGS_PAGE := docs/settings.md
 
 VENV := .venv

@@ -9,4 +9,4 @@ uv=${UV:-.venv/bin/uv}
   --output-file requirements/dev.txt \
   requirements/dev.in services/common/pyproject.toml --extra service services/gateway/pyproject.toml services/stt/pyproject.toml \
   services/translate/pyproject.toml --extra ctranslate2 operator/pyproject.toml --extra local \
-  clients/pyproject.toml --extra microphone "$@"
+  clients/pyproject.toml --extra microphone --extra demo "$@"
