@@ -81,7 +81,7 @@ def not_speech() -> dict[str, Samples]:
     for level in (-60, -40, -20, -10, -3):
         sounds[f"white noise at {level} dBFS"] = rng.normal(0, 10 ** (level / 20), len(time))
     for mains in (50, 60):
-        harmonics = sum(np.sin(2 * np.pi * mains * n * time) / n for n in range(1, 8))
+        harmonics = np.sum([np.sin(2 * np.pi * mains * n * time) / n for n in range(1, 8)], axis=0)
         sounds[f"{mains} Hz hum at -40 dBFS"] = 0.01 * harmonics
     clicks = np.zeros(len(time))
     clicks[::8_000] = 0.9
