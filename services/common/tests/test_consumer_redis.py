@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -40,6 +41,9 @@ class Bench:
         self.store = WorkerStore(redis, Keys())
         self.link = RedisLink(redis, LinkMetrics(self.registry), longest_wait=0.2)
         self.batches: list[list[int]] = []
+        self.active = 0
+        self.company: dict[int, int] = {}
+        """Job to the number of handler calls that ran when it began, its own included."""
         self.open = asyncio.Event()
         self.open.set()
         self.misbehave: Callable[[int], None] | None = None
@@ -57,12 +61,17 @@ class Bench:
 
     async def handle(self, entries: Sequence[Entry[int]]) -> None:
         """Note the batch; wait until open; drop each entry."""
-        self.batches.append([entry.job for entry in entries])
-        await self.open.wait()
-        for entry in entries:
-            if self.misbehave:
-                self.misbehave(entry.job)
-            await self.link.insist(lambda entry=entry: self.store.drop(entry.ref))
+        self.active += 1
+        try:
+            self.batches.append([entry.job for entry in entries])
+            self.company.update(dict.fromkeys(self.batches[-1], self.active))
+            await self.open.wait()
+            for entry in entries:
+                if self.misbehave:
+                    self.misbehave(entry.job)
+                await self.link.insist(lambda entry=entry: self.store.drop(entry.ref))
+        finally:
+            self.active -= 1
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -135,22 +144,35 @@ async def test_nothing_is_read_while_the_handler_is_busy(redis_client):
     assert bench.metric("jobs_in_flight") == 0
 
 
-async def test_parallel_batches_are_bounded_and_a_redelivered_job_runs_alone(redis_client):
-    """With two batches at a time a third is not read; a redelivered job waits until nothing else runs."""
-    await redis_client.xgroup_create("jobs", "workers", id="0", mkstream=True)
-    (left,) = await add(redis_client, 0)
-    await redis_client.xreadgroup("workers", "dead", {"jobs": ">"})
+async def test_parallel_batches_are_bounded(redis_client):
+    """With two batches at a time, a third is not read before one of them has ended."""
+    await add(redis_client, 1, 2, 3)
     bench = Bench(redis_client, max_batch=1, parallel=2)
     bench.open.clear()
     async with bench.running():
-        await add(redis_client, 1, 2, 3)
         await eventually(lambda: len(bench.batches) == 2)
-        assert await pending(redis_client) == 3
-        await redis_client.xclaim("jobs", "workers", "dead", 0, [left], idle=60_000, justid=True)
+        assert await pending(redis_client) == 2
         bench.open.set()
         await eventually(lambda: empty(redis_client))
-    assert sorted(bench.batches) == [[0], [1], [2], [3]]
-    assert bench.metric("jobs_redelivered_total", stream="jobs") == 1
+    assert max(bench.company.values()) == 2
+
+
+async def test_a_redelivered_job_runs_while_nothing_else_does(redis_client):
+    """With room for a third batch, a job taken over still waits until the other two have ended."""
+    await redis_client.xgroup_create("jobs", "workers", id="0", mkstream=True)
+    (left,) = await add(redis_client, 0)
+    await redis_client.xreadgroup("workers", "dead", {"jobs": ">"})
+    bench = Bench(redis_client, max_batch=1, parallel=3, policy=DeliveryPolicy(claim_idle=60.0))
+    bench.open.clear()
+    async with bench.running():
+        await add(redis_client, 1, 2)
+        await eventually(lambda: len(bench.batches) == 2)
+        await redis_client.xclaim("jobs", "workers", "dead", 0, [left], idle=61_000, justid=True)
+        await eventually(lambda: bench.metric("jobs_redelivered_total", stream="jobs") == 1)
+        bench.open.set()
+        await eventually(lambda: empty(redis_client))
+    assert bench.batches == [[1], [2], [0]]
+    assert bench.company == {1: 1, 2: 2, 0: 1}
 
 
 @pytest.mark.parametrize("fields", [{"job": "no number"}, {"something": "else"}])
@@ -311,6 +333,28 @@ async def test_valkey_away_for_a_while_is_waited_for(valkey_server: ValkeyServer
         await add(redis, 1)
         await eventually(lambda: bench.batches == [[1]])
     assert bench.metric("redis_reconnects_total") >= 1
+    await redis.aclose()
+
+
+async def test_after_an_outage_jobs_stay_with_the_workers_that_had_them(valkey_server: ValkeyServer):
+    """A Redis that was away for longer than the idle time makes every job look abandoned; nobody takes them for it."""
+    redis = connect(valkey_server.url, timeout=1.0)
+    other = Group(redis, STREAMS, "workers", "other")
+    await add(redis, 1)
+    await other.create()
+    ((job,),) = await other.read(1, 1)
+    bench = Bench(redis)
+    async with bench.running():
+        await eventually(lambda: bench.consumer.check() is None)
+        valkey_server.kill()
+        back_at = time.monotonic() + 2 * POLICY.claim_idle
+        await eventually(lambda: time.monotonic() > back_at, "two idle times")
+        valkey_server.start()
+        await eventually(lambda: bench.link.check() is None)
+        assert await other.overdue("jobs", POLICY.claim_idle, 1)
+        await add(redis, 2)
+        await eventually(lambda: bench.batches == [[2]], "a turn of the loop, which looks for overdue jobs first")
+        assert (await other.keep_alive([job.ref]))[0] == {job.ref}
     await redis.aclose()
 
 

@@ -237,7 +237,8 @@ class Consumer(Generic[J]):
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(self._policy.heartbeat)
-            await self._link.insist(self._beat)
+            if self._held:
+                await self._link.insist(self._beat)
 
     async def _beat(self) -> None:
         held = set(self._held)
