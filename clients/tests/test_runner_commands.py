@@ -50,11 +50,8 @@ def test_plan_reads_standard_input_and_prints_json() -> None:
     text = text.replace("      memory: 512Mi", "").replace("      persistence: everysec", "")
     done = speechpipe("plan", "-f", "-", "--json", stdin=text)
     assert done.returncode == 0, done.stderr
-    assert [component["name"] for component in json.loads(done.stdout)["components"]] == [
-        "gateway",
-        "stt",
-        "translation",
-    ]
+    names = [component["name"] for component in json.loads(done.stdout)["components"]]
+    assert names == ["gateway", "stt", "translation"]
     assert "hush" not in done.stdout
 
 
@@ -104,7 +101,7 @@ def test_commands_without_the_operator_say_what_to_install() -> None:
 
 
 def test_doctor_names_what_is_missing_and_the_command_that_mends_it() -> None:
-    """Without the gateway's package doctor exits 1 and says how to install it; without apertium alone it does not fail."""
+    """Without the gateway's package doctor exits 1 and says how to install it; without apertium it does not fail."""
     done = speechpipe("doctor", "--json", without=("services/gateway",))
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
     assert done.returncode == 1

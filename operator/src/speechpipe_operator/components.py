@@ -16,10 +16,11 @@ class RedisUrl:
 
 @dataclass(frozen=True, slots=True)
 class FromSecret:
-    """The value at ``key`` of the Secret called ``secret``."""
+    """The value at ``key`` of the Secret called ``secret``; with ``as_file`` the path of a file that holds it."""
 
     secret: str
     key: str
+    as_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

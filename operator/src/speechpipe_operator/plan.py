@@ -19,7 +19,7 @@ REDIS: Final = "redis"
 REDIS_PORT: Final = 6379
 
 DRAIN_MARGIN_SECONDS: Final = 5
-"""Between the end of a worker's own draining and its being killed."""
+"""Between the end of a process's own draining and its being killed."""
 
 DRAIN_SECONDS: Final = 20
 
@@ -63,6 +63,8 @@ def _gateway(spec: Spec) -> Component:
         "MAX_QUEUE_DEPTH": str(gateway.limits.queue_depth),
         "DEFAULT_SOURCE_LANGUAGE": spec.languages.source,
         "DEFAULT_TARGET_LANGUAGES": ",".join(spec.languages.targets),
+        "ALLOWED_ORIGINS": ",".join(gateway.allowed_origins),
+        "DRAIN_SECONDS": str(DRAIN_SECONDS),
         **_vad(gateway.vad),
         **_auth(gateway.auth),
     }
@@ -74,6 +76,7 @@ def _vad(vad: Vad) -> dict[str, EnvValue]:
     return {
         "SILENCE_THRESHOLD_SECONDS": _seconds(vad.silence_threshold_milliseconds),
         "PRE_SPEECH_BUFFER_SECONDS": _seconds(vad.pre_speech_buffer_milliseconds),
+        "CANDIDATE_SECONDS": _seconds(vad.candidate_milliseconds),
         "MAX_SEGMENT_SECONDS": _seconds(vad.longest_segment_milliseconds),
         "MIN_SPEECH_SECONDS": _seconds(vad.minimum_speech_milliseconds),
         "WEBRTC_SENSITIVITY": str(vad.webrtc_sensitivity),
@@ -83,8 +86,9 @@ def _vad(vad: Vad) -> dict[str, EnvValue]:
 
 def _auth(auth: Auth) -> dict[str, EnvValue]:
     if auth.secret_ref is None:
-        return {"AUTH": "none"}
-    return {"AUTH": "api-keys", "API_KEYS": FromSecret(auth.secret_ref.name, auth.secret_ref.key)}
+        return {"AUTH": "off"}
+    # A file, because the gateway reads keys again when it changes, without a restart.
+    return {"AUTH": "required", "API_KEYS_FILE": FromSecret(auth.secret_ref.name, auth.secret_ref.key, as_file=True)}
 
 
 def _stt(spec: Spec) -> Component:

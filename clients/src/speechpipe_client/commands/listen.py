@@ -51,9 +51,7 @@ def register(app: typer.Typer) -> None:
         except MicrophoneError as error:
             fail(str(error))
             raise typer.Exit(Exit.USAGE) from error
-        options = SessionOptions(
-            sample_rate=microphone.sample_rate, source=source, targets=tuple(dict.fromkeys(target))
-        )
+        options = SessionOptions(sample_rate=microphone.sample_rate, source=source, targets=tuple(target))
         run(_listen(microphone, connect(url, options, api_key=api_key), options))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from speechpipe_client.errors import AuthenticationError, GatewayFull, GatewayUnreachable, SpeechpipeError
+from speechpipe_common.languages import UnknownLanguage, resolve
 
 DEFAULT_URL = "ws://127.0.0.1:5026/ws"
 
@@ -32,8 +33,31 @@ Urls = Annotated[
     list[str],
     typer.Option("--url", envvar="SPEECHPIPE_URL", help="Gateway address; several: the next one takes over a session."),
 ]
-Source = Annotated[str, typer.Option("--source", help="Spoken language (ISO 639-1), or auto.")]
-Targets = Annotated[list[str], typer.Option("--target", help="Translate into this language; may be given repeatedly.")]
+
+
+def _source(value: str) -> str:
+    return value if value == "auto" else _language(value)
+
+
+def _targets(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(map(_language, values)))
+
+
+def _language(value: str) -> str:
+    """Speechpipe's own code for a language, which is how the gateway names it in its answers."""
+    try:
+        return resolve(value).code
+    except UnknownLanguage as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Source = Annotated[
+    str, typer.Option("--source", callback=_source, help="Spoken language, by code or English name; auto detects it.")
+]
+Targets = Annotated[
+    list[str],
+    typer.Option("--target", callback=_targets, help="Translate into this language; may be given repeatedly."),
+]
 ApiKey = Annotated[
     str | None, typer.Option("--api-key", envvar="SPEECHPIPE_API_KEY", help="API key; better in the environment.")
 ]

@@ -80,7 +80,7 @@ def register(app: typer.Typer) -> None:
         api_key: ApiKey = None,
     ) -> None:
         """Transcribe audio files through a gateway."""
-        targets = tuple(dict.fromkeys(target))
+        targets = tuple(target)
         try:
             shown = _subtitle_language(subtitles, targets)
             sources = [AudioFile.open(path) for path in files]

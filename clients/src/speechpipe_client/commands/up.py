@@ -1,7 +1,7 @@
 """``speechpipe up``: run a pipeline on this machine."""
 
 import sys
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +51,11 @@ def register(app: typer.Typer) -> None:
         from speechpipe_operator.local import LocalError, LocalOptions, PrefixLog
         from speechpipe_operator.local.up import run
 
+        if not _address(host).is_loopback and plan.component("gateway").env["AUTH"] == "off":
+            fail(f"whoever reaches {host} can use this gateway: spec.gateway.auth.mode is none")
         options = LocalOptions(
             data_dir=data_dir.absolute() if data_dir else None,
-            host=_address(host),
+            host=host,
             any_port=any_port,
             ready_seconds=ready_seconds,
         )
@@ -67,8 +69,8 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(Exit.FAILED) from error
 
 
-def _address(host: str) -> str:
+def _address(host: str) -> IPv4Address | IPv6Address:
     try:
-        return str(ip_address(host))
+        return ip_address(host)
     except ValueError as error:
         raise typer.BadParameter(f"{host!r} is no IP address, such as 127.0.0.1 or 0.0.0.0") from error

@@ -1,6 +1,6 @@
 """``spec.gateway``: where clients connect, and how speech is told from silence."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,27 +13,32 @@ class Vad(Strict):
     silence_threshold_milliseconds: int = Field(
         default=800, ge=200, le=10_000, description="Silence that ends an utterance and makes its text final."
     )
-    pre_speech_buffer_milliseconds: int = Field(
-        default=1000,
-        ge=0,
+    candidate_milliseconds: int = Field(
+        default=300,
+        ge=100,
         le=5_000,
-        description="Audio kept from before the detected onset, so that no first word is cut.",
+        description="Silence after which the final text is prepared, to be there when the utterance ends.",
+    )
+    pre_speech_buffer_milliseconds: int = Field(
+        default=1000, ge=100, le=5_000, description="Audio kept from before the onset, so that no first word is cut."
     )
     longest_segment_milliseconds: int = Field(
-        default=10_000, ge=2_000, le=28_000, description="Speech without a pause is cut, at a quiet place, after this."
+        default=10_000, ge=3_000, le=28_000, description="Speech without a pause is cut, at a quiet place, after this."
     )
     minimum_speech_milliseconds: int = Field(
-        default=250, ge=0, le=5_000, description="Anything shorter is noise and is not transcribed."
+        default=250, ge=0, le=2_000, description="Anything shorter is noise and is not transcribed."
     )
     webrtc_sensitivity: int = Field(
-        default=3, ge=0, le=3, description="Aggressiveness of the WebRTC detector: 3 takes the least noise for speech."
+        default=3, ge=0, le=3, description="Aggressiveness of the WebRTC detector: 3 takes the least for speech."
     )
     silero_sensitivity_percent: int = Field(
-        default=70, ge=1, le=99, description="How easily the Silero detector hears speech; 99 hears it most easily."
+        default=70, ge=5, le=95, description="How easily the Silero detector hears speech; 95 hears it most easily."
     )
 
     @model_validator(mode="after")
-    def _pause_fits_in_a_segment(self) -> Self:
+    def _pauses_are_ordered(self) -> Self:
+        if self.candidate_milliseconds > self.silence_threshold_milliseconds:
+            raise ValueError("candidateMilliseconds must not be more than silenceThresholdMilliseconds")
         if self.silence_threshold_milliseconds >= self.longest_segment_milliseconds:
             raise ValueError("silenceThresholdMilliseconds must be less than longestSegmentMilliseconds")
         return self
@@ -43,7 +48,7 @@ class Limits(Strict):
     """When a gateway says that it is full."""
 
     sessions: int = Field(default=200, ge=1, le=100_000, description="Sessions on one gateway.")
-    sessions_per_key: int = Field(default=50, ge=1, le=100_000, description="Sessions of one API key on one gateway.")
+    sessions_per_key: int = Field(default=100, ge=1, le=100_000, description="Sessions of one API key on one gateway.")
     queue_depth: int = Field(
         default=100, ge=1, le=1_000_000, description="Jobs waiting in Redis beyond which no new session is admitted."
     )
@@ -56,7 +61,7 @@ class Auth(Strict):
         default="apiKeys", description="apiKeys: clients show a key; none: anyone may connect."
     )
     secret_ref: SecretKey | None = Field(
-        default=None, description="Secret that holds the hashed API keys. On one machine: API_KEYS is set."
+        default=None, description="Secret that holds the hashed API keys. On one machine: API_KEYS_FILE is set."
     )
 
     @model_validator(mode="after")
@@ -68,6 +73,9 @@ class Auth(Strict):
         return self
 
 
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/,\s]+)$")]
+
+
 class Gateway(Strict):
     """The WebSocket servers that clients talk to."""
 
@@ -76,4 +84,7 @@ class Gateway(Strict):
     vad: Vad = Field(default_factory=Vad, description="When an utterance begins and ends.")
     limits: Limits = Field(default_factory=Limits, description="When a gateway says that it is full.")
     auth: Auth = Field(description="Who may connect.")
+    allowed_origins: Annotated[tuple[Origin, ...], Field(strict=False)] = Field(
+        default=(), description="Origins of web pages that may connect, or *; none: the gateway's own host only."
+    )
     env: Environment = Field(default_factory=dict, description="Further settings of the process, by environment name.")
