@@ -1,0 +1,16 @@
+"""``speechpipe-translate``: the translation worker; settings come from the environment, ``--help`` lists them."""
+
+import sys
+
+from speechpipe_common.settings import load
+from speechpipe_translate.settings import TranslateSettings
+from speechpipe_translate.worker import run
+
+
+def main() -> None:
+    """Read the settings, work until SIGTERM, and exit with the process's status."""
+    sys.exit(run(load(TranslateSettings, sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()

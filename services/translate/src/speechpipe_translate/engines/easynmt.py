@@ -1,0 +1,87 @@
+"""EasyNMT 2.0.2 over OPUS-MT models in local folders (torch).
+
+Used so that it never reaches the network (its configuration is fetched over plain http) and never guesses: its language
+detection breaks with numpy 2 behind a bare ``except``, and its sentence splitter asks for downloaded data.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from speechpipe_translate.engines.base import Outcome
+from speechpipe_translate.engines.ctranslate2 import Decoding
+from speechpipe_translate.engines.folders import find_models
+from speechpipe_translate.errors import EngineFailed, EngineUnavailable
+from speechpipe_translate.routes import Pair
+
+_NEEDED: Final = ("config.json", "source.spm", "target.spm", "vocab.json")
+
+
+class EasyNMTEngine:
+    """The models under ``model_dir``, in the layout that Hugging Face's ``MarianMTModel`` saves and loads.
+
+    Raises:
+        EngineUnavailable: a library or every model is missing.
+    """
+
+    def __init__(self, model_dir: Path, family: str, decoding: Decoding) -> None:
+        try:
+            from easynmt import EasyNMT
+            from easynmt.models import AutoModel
+        except ImportError as error:
+            raise EngineUnavailable(f"{error.name} is missing: install speechpipe-translate[easynmt]") from error
+        self._wrapper: Any = EasyNMT
+        self._network: Any = AutoModel
+        self._decoding = decoding
+        self._folders = find_models(model_dir, family, _NEEDED)
+
+    @property
+    def pairs(self) -> frozenset[Pair]:
+        """Pairs that have a folder."""
+        return frozenset(self._folders)
+
+    def load(self, pair: Pair) -> "EasyNMTModel":
+        """Load a pair's network and tokenizer."""
+        folder = self._folders[pair]
+        device = None if self._decoding.device == "auto" else self._decoding.device
+        try:
+            translator = self._network(str(folder))
+            return EasyNMTModel(pair, self._wrapper(folder.name, translator=translator, device=device), self._decoding)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise EngineFailed(f"the model in {folder} cannot be loaded: {error}") from error
+
+
+class EasyNMTModel:
+    """One pair's network."""
+
+    def __init__(
+        self,
+        pair: Pair,
+        wrapper: Any,  # noqa: ANN401 - the library has no types
+        decoding: Decoding,
+    ) -> None:
+        self._pair = pair
+        self._wrapper = wrapper
+        self._decoding = decoding
+
+    def translate(self, texts: Sequence[str]) -> list[Outcome]:
+        """All texts, in batches; when the device gives up, each is an ``EngineFailed``."""
+        try:
+            return list(
+                self._wrapper.translate(
+                    list(texts),
+                    source_lang=self._pair.source,
+                    target_lang=self._pair.target,
+                    perform_sentence_splitting=False,
+                    beam_size=self._decoding.beam_size,
+                    batch_size=self._decoding.max_batch,
+                    max_new_tokens=self._decoding.max_length,
+                )
+            )
+        except RuntimeError as error:
+            failure = EngineFailed(f"EasyNMT {self._pair} failed on a batch of {len(texts)}: {error}")
+            return [failure] * len(texts)
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        self._wrapper = None

@@ -1,0 +1,57 @@
+"""Settings of the translation worker."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from speechpipe_common.languages import resolve
+from speechpipe_common.settings import Port, WorkerSettings
+
+
+def _language_codes(value: str) -> str:
+    return ",".join(resolve(code).code for code in value.split(",") if code.strip())
+
+
+class TranslateSettings(WorkerSettings):
+    """What the translation worker is told through its environment."""
+
+    health_port: Port = Field(default=8082, description="Port of /health, /ready and /metrics; 0 takes a free one.")
+    translation_engine: Literal["apertium", "ctranslate2", "easynmt"] = Field(
+        default="apertium",
+        description="apertium: rules from Debian packages, no weights. ctranslate2: OPUS-MT models converted. "
+        "easynmt: OPUS-MT models through torch.",
+    )
+    easynmt_model: str = Field(
+        default="opus-mt",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Model family: MODEL_DIR has a folder FAMILY-SOURCE-TARGET (opus-mt-en-es) for each pair.",
+    )
+    model_dir: Path = Field(
+        default=Path("models/translate"), description="Folder with the models of ctranslate2 and easynmt."
+    )
+    apertium_datadir: Path = Field(
+        default=Path("/usr/share/apertium"), description="Folder with the data packages of apertium."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where ctranslate2 and easynmt compute; auto: on a GPU where there is one."
+    )
+    pivot_languages: Annotated[str, AfterValidator(_language_codes)] = Field(
+        default="en,es",
+        description="Languages to translate through where no model does it directly, best first, separated by commas.",
+    )
+    beam_size: int = Field(default=5, ge=1, le=32, description="Hypotheses that ctranslate2 and easynmt keep.")
+    max_decoding_length: int = Field(
+        default=256, ge=8, le=2048, description="Most tokens of a translation by ctranslate2 or easynmt."
+    )
+    max_batch_size: int = Field(default=16, ge=1, le=512, description="Most texts taken from a stream at once.")
+    model_threads: int = Field(default=2, ge=1, le=64, description="Threads that run models: batches in work at once.")
+    max_loaded_pairs: int = Field(default=8, ge=1, le=1000, description="Most language pairs kept loaded.")
+    memory_limit_mb: int = Field(
+        default=4096,
+        ge=64,
+        description="Megabytes that the worker and its programs may use; above it, pairs that rest are freed.",
+    )
+    engine_timeout_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="How long apertium may take over one text before it is restarted."
+    )

@@ -1,0 +1,66 @@
+"""From texts of one direction to their translations, whatever route leads there."""
+
+import unicodedata
+from collections.abc import Sequence
+
+from speechpipe_common.languages import UnknownLanguage, resolve
+from speechpipe_translate.engines.base import Engine, Outcome
+from speechpipe_translate.errors import TranslationError, UnknownLanguageCode
+from speechpipe_translate.pool import ModelPool
+from speechpipe_translate.routes import Pair, find_route
+
+
+class Translator:
+    """An engine's pairs joined into routes.
+
+    Args:
+        engine: knows which pairs there are.
+        pool: lends their models.
+        pivots: language codes that a route may pass through, best first.
+    """
+
+    def __init__(self, engine: Engine, pool: ModelPool, pivots: Sequence[str]) -> None:
+        self._available = engine.pairs
+        self._pool = pool
+        self._pivots = tuple(pivots)
+
+    def translate(self, source: str, target: str, texts: Sequence[str]) -> list[Outcome]:
+        """An outcome for each text, in order; blocks while models compute.
+
+        Texts in the wanted language come back as they are, and so do those without a letter or digit: Marian makes up
+        words for a lone ``-``.
+
+        Args:
+            source: code or name of the texts' language.
+            target: code or name of the language wanted.
+            texts: of any content and length.
+        """
+        try:
+            route = find_route(resolve(source).code, resolve(target).code, self._available, self._pivots)
+        except UnknownLanguage as error:
+            return [UnknownLanguageCode(str(error))] * len(texts)
+        except TranslationError as error:
+            return [error] * len(texts)
+        outcomes: list[Outcome] = list(texts)
+        for pair in route:
+            self._step(pair, outcomes)
+        return outcomes
+
+    def _step(self, pair: Pair, outcomes: list[Outcome]) -> None:
+        """Replace each text in ``outcomes`` by its translation; what has failed before stays."""
+        cleaned = {index: clean(text) for index, text in enumerate(outcomes) if isinstance(text, str)}
+        spoken = {index: text for index, text in cleaned.items() if any(map(str.isalnum, text))}
+        if not spoken:
+            return
+        try:
+            with self._pool.lend(pair) as model:
+                results = model.translate(list(spoken.values()))
+        except TranslationError as error:
+            results = [error] * len(spoken)
+        for index, result in zip(spoken, results, strict=True):
+            outcomes[index] = result
+
+
+def clean(text: str) -> str:
+    """The text on one line: control characters become spaces, and spaces single."""
+    return " ".join("".join(" " if unicodedata.category(char) == "Cc" else char for char in text).split())
