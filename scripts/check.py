@@ -25,6 +25,7 @@ LENIENT = (
     "--allow-untyped-decorators",
     "--allow-any-generics",
     "--no-warn-return-any",
+    "--no-warn-unused-ignores",
     *(f"--disable-error-code={code}" for code in ("union-attr", "operator", "index", "arg-type")),
     "--cache-dir=.mypy_cache/tests",
 )
