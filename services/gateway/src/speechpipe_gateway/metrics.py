@@ -18,9 +18,7 @@ class GatewayMetrics:
         self.sessions = Gauge(PREFIX + "sessions", "Sessions that this gateway owns.", registry=registry)
         self.audio_seconds = counter("audio_received_seconds", "Audio received from clients.")
         self.audio_chunks_processed = counter("audio_chunks_processed", "Binary frames with audio.")
-        self.jobs_published = counter(
-            "jobs_published", "Audio jobs by kind and fate.", "kind", "status"
-        )
+        self.jobs_published = counter("jobs_published", "Audio jobs by kind and fate.", "kind", "status")
         self.results_forwarded = counter("results_forwarded", "Results taken from workers, by type.", "type")
         self.sessions_refused = counter("sessions_refused", "Connections refused, by reason.", "reason")
         self.sessions_resumed = counter("sessions_resumed", "Sessions taken over for a client that came back.")

@@ -68,9 +68,11 @@ class NativeProtocol:
 
     Args:
         authenticated: the handshake has shown a key already, or none is needed.
+        sample_rate: taken for audio whose client names no rate.
     """
 
-    def __init__(self, *, authenticated: bool) -> None:
+    def __init__(self, *, authenticated: bool, sample_rate: int = 16_000) -> None:
+        self._sample_rate = sample_rate
         self._phase = _Phase.WAITING if authenticated else _Phase.AUTHENTICATING
 
     @property
@@ -88,7 +90,7 @@ class NativeProtocol:
         Raises:
             ProtocolError: not JSON, of no known type, with wrong fields, or out of order.
         """
-        message = _parse(raw)
+        message = _parse(raw, self._sample_rate)
         if not self.authenticated and not isinstance(message, Auth):
             raise ProtocolError("not_authenticated", "the first message must be auth with an API key", 1008)
         if self.authenticated and isinstance(message, Auth):
@@ -123,11 +125,11 @@ class NativeProtocol:
                         "binary_before_start", "audio came before start; say start with sample_rate and format first"
                     )
                 self._phase = _Phase.STREAMING
-                return [Start(format="legacy"), Audio(frame)]
+                return [Start(format="legacy", sample_rate=self._sample_rate), Audio(frame)]
         return [Audio(frame)]
 
 
-def _parse(raw: str) -> ClientMessage:
+def _parse(raw: str, sample_rate: int) -> ClientMessage:
     try:
         fields = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
@@ -139,6 +141,8 @@ def _parse(raw: str) -> ClientMessage:
     if kind is None:
         shown = str(name)[:64]
         raise ProtocolError("unknown_type", f"type {shown!r} is not known; say one of {', '.join(MESSAGES)}")
+    if kind is Start:
+        fields.setdefault("sample_rate", sample_rate)
     try:
         return msgspec.convert(fields, type=kind)
     except msgspec.ValidationError as error:

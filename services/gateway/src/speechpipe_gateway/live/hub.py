@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from contextlib import suppress
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -20,9 +21,6 @@ log = get_logger(__name__)
 
 TICK_SECONDS = 0.1
 HEARTBEAT_SECONDS = 5.0
-DETACHED_SECONDS = 300.0
-"""How long a session without a client is driven; then the sweeper has it."""
-
 SUBSCRIBE_SECONDS = 5.0
 PING_SECONDS = 1.0
 """How often a silent subscription is asked whether it is still there."""
@@ -38,6 +36,7 @@ class Hub:
         metrics: counters.
         link: state of the connection.
         instance: this gateway's name; a channel of its own keeps the subscription from ever being empty.
+        detached_seconds: how long a session without a client is driven; then the sweeper has it.
     """
 
     def __init__(
@@ -48,6 +47,8 @@ class Hub:
         metrics: GatewayMetrics,
         link: LinkMetrics,
         instance: str,
+        *,
+        detached_seconds: float,
     ) -> None:
         self.sessions: dict[str, LiveSession] = {}
         self.connected = False
@@ -56,6 +57,7 @@ class Hub:
         self._keys = keys
         self._metrics = metrics
         self._link = link
+        self._detached_seconds = detached_seconds
         self._own_channel = f"{keys.prefix}gateway:{instance}"
         self._pubsub: PubSub | None = None
         self._confirmed: dict[str, asyncio.Event] = {}
@@ -108,8 +110,17 @@ class Hub:
             if due:
                 await self._unsubscribe_ended()
 
+    async def drain(self, seconds: float) -> None:
+        """Let what is on its way to Redis get there, then leave the sessions to other gateways."""
+        sessions = list(self.sessions.values())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(session.idle() for session in sessions))
+        for session in sessions:
+            await session.end()
+
     async def _drop_forsaken(self, session: LiveSession) -> None:
-        if session.detached_at is not None and time.time() - session.detached_at > DETACHED_SECONDS:
+        if session.detached_at is not None and time.time() - session.detached_at > self._detached_seconds:
             await session.end()
 
     async def _listen(self) -> None:

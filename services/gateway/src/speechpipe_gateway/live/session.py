@@ -77,6 +77,7 @@ class LiveSession:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._drained = asyncio.Event()
         self._replaying = False
         self._held: list[Delivery] = []
         self._ended = False
@@ -136,10 +137,18 @@ class LiveSession:
 
     def tick(self) -> None:
         """Time passed."""
+        if self._ended:
+            return
         listening = self.listening and len(self._effects) < MAX_EFFECTS
         self.do(self.core.tick(time.time(), listening=listening))
         if self.detached_at is not None and self.core.ledger.settled and not self._effects:
             self.do([Close(1000, "the client has gone", finished=True)])
+
+    async def idle(self) -> None:
+        """Wait until everything asked for has been written."""
+        while self._effects and not self._ended:
+            self._drained.clear()
+            await self._drained.wait()
 
     def heartbeat(self) -> None:
         """Tell the sweepers that this session has a gateway."""
@@ -169,6 +178,7 @@ class LiveSession:
                 if isinstance(effect, Close) and self._close(effect):
                     return
                 self.do(follow)
+            self._drained.set()
 
     async def _persist(self, effect: Effect) -> list[Effect]:
         """Carry an effect out however often Redis has to be tried."""
@@ -268,6 +278,7 @@ class LiveSession:
         if not self._ended:
             self._ended = True
             self._room.set()
+            self._drained.set()
             self._on_end(self)
 
     def _count(self, delivery: Delivery) -> None:

@@ -1,0 +1,1 @@
+"""The gateway's edge: FastAPI, uvicorn and WebSockets."""

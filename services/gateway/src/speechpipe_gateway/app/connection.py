@@ -1,0 +1,322 @@
+"""One client's WebSocket: frames in, messages out, from the first message to the close."""
+
+import asyncio
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from fastapi import WebSocket, WebSocketDisconnect
+from redis.exceptions import RedisError
+from starlette.websockets import WebSocketState
+
+from speechpipe_common.languages import UnknownLanguage, resolve
+from speechpipe_common.logs import get_logger
+from speechpipe_common.messages import encode
+from speechpipe_common.store import ResumeDeniedError
+from speechpipe_common.wire import (
+    CLOSE_AUTH,
+    CLOSE_BAD_MESSAGE,
+    CLOSE_FULL,
+    CLOSE_IDLE,
+    CLOSE_SERVER,
+    Auth,
+    Error,
+    Flush,
+    Keepalive,
+    Resume,
+    SetLangs,
+    Start,
+    Stop,
+)
+from speechpipe_gateway.admission import Budget
+from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.auth import ApiKey
+from speechpipe_gateway.live.factory import Opened, SessionFactory
+from speechpipe_gateway.live.outbox import Goodbye, Outbox
+from speechpipe_gateway.media import MediaError
+from speechpipe_gateway.metrics import GatewayMetrics
+from speechpipe_gateway.native import Audio, NativeProtocol, ProtocolError, Request
+from speechpipe_gateway.session import Options, Save, Vote
+from speechpipe_gateway.vad import VadBatcher, VadError, VadRule, VadState
+
+log = get_logger(__name__)
+
+MAX_TARGETS = 8
+SEND_SECONDS = 30.0
+"""A client that takes nothing for this long is cut off; it can resume."""
+
+SOFT_SHARE = 2 / 3
+"""Below this share of Silero's holding probability nothing is a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What one connection may do."""
+
+    idle_seconds: float
+    session_seconds: float
+    messages_per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all connections of a gateway share."""
+
+    factory: SessionFactory
+    vad: VadBatcher
+    rule: VadRule
+    webrtc_aggressiveness: int
+    sample_rate: int
+    metrics: GatewayMetrics
+    limits: ConnectionLimits
+
+
+class Connection:
+    """Speaks the native protocol on an accepted socket.
+
+    Args:
+        socket: accepted already.
+        services: shared parts.
+        door: knows keys and places.
+        key: who the handshake said it is; None when the first message must say it.
+        address: where the client is.
+        resuming: the client said in the handshake that it comes back, so it was let in past a full queue.
+    """
+
+    def __init__(
+        self, socket: WebSocket, services: Services, door: Door, key: ApiKey | None, address: str, *, resuming: bool
+    ) -> None:
+        self._socket = socket
+        self._services = services
+        self._door = door
+        self._key = key
+        self._place = ExitStack()
+        self._place.enter_context(door.waiting(address) if key is None else door.inside(key.id))
+        self._resuming = resuming
+        self._protocol = NativeProtocol(authenticated=key is not None, sample_rate=services.sample_rate)
+        self._budget = Budget(services.limits.messages_per_second, time.monotonic())
+        self._outbox = Outbox()
+        self._options = Options()
+        self._opened: Opened | None = None
+        self._vad = VadState(services.webrtc_aggressiveness)
+        self._stopped = False
+        self._unconfirmed = False
+        self._declared = False
+
+    async def serve(self) -> None:
+        """Run until either side closes."""
+        sender = asyncio.create_task(self._send_all(), name="sender")
+        receiver = asyncio.create_task(self._receive_all(), name="receiver")
+        try:
+            await asyncio.wait([sender, receiver], return_when=asyncio.FIRST_COMPLETED)
+            if receiver.done() and not sender.done() and self._outbox.closing:
+                await asyncio.wait([sender], timeout=SEND_SECONDS)
+        finally:
+            for task in (sender, receiver):
+                task.cancel()
+            await asyncio.gather(sender, receiver, return_exceptions=True)
+            self._place.close()
+            if self._opened is not None and self._opened.session.outbox is self._outbox:
+                self._opened.session.detach()
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye after what is queued."""
+        self._outbox.close(code, reason)
+
+    # --- out -------------------------------------------------------------------------------------------------------
+
+    async def _send_all(self) -> None:
+        while True:
+            message = await self._outbox.take()
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    if isinstance(message, Goodbye):
+                        await self._socket.close(message.code, message.reason[:120])
+                        return
+                    await self._socket.send_text(encode(message).decode())
+            except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
+                # Starlette raises RuntimeError for a socket that is closed already.
+                return
+
+    # --- in --------------------------------------------------------------------------------------------------------
+
+    async def _receive_all(self) -> None:
+        try:
+            async with asyncio.timeout(self._services.limits.session_seconds):
+                await self._receive()
+        except TimeoutError:
+            self._refuse("session_too_long", "the session has reached its longest duration; open a new one", CLOSE_IDLE)
+        except ProtocolError as error:
+            self._refuse(error.code, error.message, error.close or CLOSE_BAD_MESSAGE)
+        except MediaError as error:
+            self._refuse(error.code, error.message, CLOSE_BAD_MESSAGE)
+        except ResumeDeniedError:
+            message = "there is no such session for this key, or the token is not its current one; start a new session"
+            self._refuse("resume_denied", message, CLOSE_AUTH)
+        except (RedisError, OSError) as error:
+            log.warning("session_not_opened", error=str(error))
+            self._refuse("unavailable", "the service cannot take sessions at the moment; try again", CLOSE_FULL)
+        except VadError as error:
+            self._services.metrics.errors.inc()
+            log.error("vad_failed", error=str(error))
+            self._refuse("internal", "the audio could not be analysed; resume the session", CLOSE_SERVER)
+
+    async def _receive(self) -> None:
+        connected = time.monotonic()
+        while True:
+            known = self._protocol.authenticated
+            waited = time.monotonic() - connected
+            idle = self._services.limits.idle_seconds
+            frame = await self._next(idle if known else self._door.limits.auth_timeout_seconds - waited)
+            if frame is None:
+                return
+            if not known and len(frame) > self._door.limits.pre_auth_bytes:
+                limit = self._door.limits.pre_auth_bytes
+                raise ProtocolError("auth_too_big", f"the first message may have {limit} bytes", CLOSE_AUTH)
+            requests = self._protocol.text(frame) if isinstance(frame, str) else self._protocol.binary(frame)
+            for request in requests:
+                await self._handle(request)
+            if self._opened is not None:
+                await self._opened.session.room()
+            if pause := self._budget.spend(1, time.monotonic()):
+                await asyncio.sleep(pause)
+
+    async def _next(self, wait: float) -> str | bytes | None:
+        """The next frame; None when the client has gone.
+
+        Raises:
+            ProtocolError: nothing came in time.
+        """
+        try:
+            # After stop the client has nothing to say: it waits for us, however long decoding takes.
+            async with asyncio.timeout(None if self._stopped else max(wait, 0)):
+                message = await self._socket.receive()
+        except TimeoutError:
+            if not self._protocol.authenticated:
+                raise ProtocolError("auth_timeout", "no API key came in time; send auth at once", CLOSE_AUTH) from None
+            complaint = f"nothing came for {wait:.0f} s; say keepalive when there is no audio"
+            raise ProtocolError("idle", complaint, CLOSE_IDLE) from None
+        if message["type"] != "websocket.receive":
+            return None
+        text = message.get("text")
+        return text if text is not None else bytes(message["bytes"])
+
+    async def _handle(self, request: Request) -> None:
+        if self._unconfirmed and self._opened is not None:
+            self._unconfirmed = False
+            self._services.factory.confirm_token(self._opened.session)
+        match request:
+            case Auth(token=token):
+                self._key = self._door.identify_later(token)
+                self._protocol.let_in()
+                self._place.close()
+                self._place.enter_context(self._door.inside(self._key.id))
+            case SetLangs():
+                self._choose(request)
+            case Start():
+                await self._start(request)
+            case Resume():
+                self._opened = await self._services.factory.resume(request, self._key_id, self._outbox)
+                self._unconfirmed = True
+            case Audio(frame):
+                await self._audio(frame)
+            case Flush() | Stop():
+                await self._finalise(stop=isinstance(request, Stop))
+            case Keepalive():
+                pass
+
+    @property
+    def _key_id(self) -> str:
+        return self._key.id if self._key is not None else ""
+
+    async def _start(self, request: Start) -> None:
+        if self._resuming and self._key is not None:
+            refusal = self._door.admit(self._key)
+            if refusal is not None:
+                raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
+        self._options = with_hints(self._options, request)
+        self._opened = await self._services.factory.open(request, self._options, self._key_id, self._outbox)
+
+    def _choose(self, request: SetLangs) -> None:
+        try:
+            options = languages(request, self._options)
+        except (UnknownLanguage, ProtocolError) as error:
+            code = error.code if isinstance(error, ProtocolError) else "unknown_language"
+            self._services.metrics.protocol_errors.labels(code).inc()
+            self._outbox.put(Error(code=code, message=str(error)))
+            return
+        self._options = options
+        if self._opened is not None:
+            session = self._opened.session
+            session.do(session.core.choose(options))
+
+    async def _audio(self, frame: bytes) -> None:
+        if self._opened is None:
+            return
+        audio, session, metrics = self._opened.audio, self._opened.session, self._services.metrics
+        samples = audio.feed(frame)
+        metrics.audio_chunks_processed.inc()
+        metrics.audio_seconds.inc(len(samples) / 16_000)
+        if not self._declared and len(samples):
+            self._declared = True
+            declared = {"sample_rate": str(audio.format.sample_rate), "channels": str(audio.format.channels)}
+            if any(session.core.fields.get(name) != value for name, value in declared.items()):
+                # A WAV header or a legacy frame has said it: whoever takes over must know.
+                session.core.fields |= declared
+                session.do([Save(declared)])
+        votes = await self._services.vad.analyse(self._vad, samples)
+        rule, said = self._services.rule, []
+        for vote in votes:
+            sustain = rule.agree(vote, active=True)
+            said.append(
+                Vote(
+                    onset=rule.agree(vote, active=False),
+                    sustain=sustain,
+                    soft=sustain or vote.silero > rule.hold * SOFT_SHARE,
+                )
+            )
+        session.audio(samples, said)
+
+    async def _finalise(self, *, stop: bool) -> None:
+        if self._opened is None:
+            return
+        session = self._opened.session
+        if stop:
+            self._stopped = True
+            session.audio(self._opened.audio.finish(), [])
+            session.do(session.core.stop(time.time()))
+        else:
+            session.do(session.core.flush(time.time()))
+
+    def _refuse(self, code: str, message: str, close: int) -> None:
+        self._services.metrics.protocol_errors.labels(code).inc()
+        if self._socket.client_state is WebSocketState.CONNECTED:
+            self._outbox.put(Error(code=code, message=message, close=close))
+        self._outbox.close(close, message)
+
+
+def with_hints(options: Options, start: Start) -> Options:
+    """Languages said before ``start``, with the hints of ``start``."""
+    return Options(options.source, options.targets, start.prompt, start.hotwords)
+
+
+def languages(request: SetLangs, before: Options) -> Options:
+    """The options that ``set_langs`` asks for.
+
+    Raises:
+        UnknownLanguage: a code is not known.
+        ProtocolError: Whisper does not hear the source language, or there are too many targets.
+    """
+    source = None
+    if request.source_language != "auto":
+        language = resolve(request.source_language)
+        if not language.whisper:
+            raise ProtocolError(
+                "unknown_language", f"{language.name} ({language.code}) can be translated into, not transcribed"
+            )
+        source = language.code
+    wanted = [*([request.target_language] if request.target_language else []), *request.target_languages]
+    if len(wanted) > MAX_TARGETS:
+        raise ProtocolError("bad_message", f"{len(wanted)} target languages; say at most {MAX_TARGETS}")
+    targets = tuple(dict.fromkeys(resolve(name).code for name in wanted))
+    return Options(source, targets, before.prompt, before.hotwords)

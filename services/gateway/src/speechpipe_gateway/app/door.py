@@ -1,0 +1,116 @@
+"""Who is let in: the handshake, the key, and the places that there are."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from speechpipe_common.wire import CLOSE_AUTH, CLOSE_FULL
+from speechpipe_gateway.admission import Decision, Limits, Load, Refuse, admit_session, admit_socket
+from speechpipe_gateway.app.state import QueueState
+from speechpipe_gateway.auth import ANYBODY, ApiKey, KeyRing
+from speechpipe_gateway.native import ProtocolError
+
+
+class _Places:
+    """Connections that are open now."""
+
+    def __init__(self) -> None:
+        self.sessions = 0
+        self.unauthenticated = 0
+        self.by_key: Counter[str] = Counter()
+        self.by_address: Counter[str] = Counter()
+
+
+class Door:
+    """Decides on every connection and counts those inside.
+
+    Args:
+        limits: how many there may be.
+        keys: the API keys, or None to let everybody in.
+        queue: what is known of Redis.
+    """
+
+    def __init__(self, limits: Limits, keys: KeyRing | None, queue: QueueState) -> None:
+        self.limits = limits
+        self.draining = False
+        self._keys = keys
+        self._queue = queue
+        self._places = _Places()
+
+    def identify(self, token: str | None) -> ApiKey | None:
+        """Who shows this token in the handshake; None when an ``auth`` message must follow.
+
+        Raises:
+            ProtocolError: the token is nobody's.
+        """
+        if self._keys is None:
+            return ANYBODY
+        if token is None:
+            return None
+        return self._find(self._keys, token)
+
+    def identify_later(self, token: str) -> ApiKey:
+        """Who shows this token in an ``auth`` message.
+
+        Raises:
+            ProtocolError: the token is nobody's, or all places of its key are taken.
+        """
+        key = ANYBODY if self._keys is None else self._find(self._keys, token)
+        refusal = self.admit(key)
+        if refusal is not None:
+            raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
+        return key
+
+    def _find(self, keys: KeyRing, token: str) -> ApiKey:
+        key = keys.find(token, time.monotonic())
+        if key is None:
+            raise ProtocolError("bad_token", "the API key is not known here; check it, or ask for one", CLOSE_AUTH)
+        return key
+
+    def admit(self, key: ApiKey | None, address: str = "", *, resuming: bool = False) -> Refuse | None:
+        """Whether there is a place; a client without a key gets one of those that are kept for a few seconds."""
+        decision: Decision
+        if key is None:
+            decision = admit_socket(
+                self.limits, self._places.unauthenticated, self._places.by_address[address], draining=self.draining
+            )
+        else:
+            decision = admit_session(self.limits, self._load(key), key.max_sessions, resuming=resuming)
+        return decision if isinstance(decision, Refuse) else None
+
+    @contextmanager
+    def waiting(self, address: str) -> Iterator[None]:
+        """A connection without a key is open inside this block."""
+        self._places.unauthenticated += 1
+        self._places.by_address[address] += 1
+        try:
+            yield
+        finally:
+            self._places.unauthenticated -= 1
+            self._places.by_address[address] -= 1
+            if not self._places.by_address[address]:
+                del self._places.by_address[address]
+
+    @contextmanager
+    def inside(self, key_id: str) -> Iterator[None]:
+        """A connection of this key is open inside this block."""
+        self._places.sessions += 1
+        self._places.by_key[key_id] += 1
+        try:
+            yield
+        finally:
+            self._places.sessions -= 1
+            self._places.by_key[key_id] -= 1
+            if not self._places.by_key[key_id]:
+                del self._places.by_key[key_id]
+
+    def _load(self, key: ApiKey) -> Load:
+        return Load(
+            sessions=self._places.sessions,
+            key_sessions=self._places.by_key[key.id],
+            queue_depth=self._queue.depth,
+            memory_percent=self._queue.memory * 100 if self._queue.memory else None,
+            redis_ready=self._queue.known,
+            draining=self.draining,
+        )

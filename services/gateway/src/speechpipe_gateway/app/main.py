@@ -1,0 +1,162 @@
+"""The gateway process: everything is made here, run, and taken down in order."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from speechpipe_common import process
+from speechpipe_common.health import HealthServer, HealthSource
+from speechpipe_common.keys import Keys
+from speechpipe_common.logs import configure, get_logger
+from speechpipe_common.metrics import LinkMetrics
+from speechpipe_common.store import SessionStore, connect
+from speechpipe_gateway.admission import Limits
+from speechpipe_gateway.app.connection import ConnectionLimits, Services
+from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.server import Gateway, create_app
+from speechpipe_gateway.app.state import QueueState
+from speechpipe_gateway.auth import KeyRing
+from speechpipe_gateway.live.factory import SessionFactory
+from speechpipe_gateway.live.hub import Hub
+from speechpipe_gateway.live.sweeper import Sweeper
+from speechpipe_gateway.metrics import GatewayMetrics
+from speechpipe_gateway.settings import GatewaySettings
+from speechpipe_gateway.vad import Silero, VadBatcher, VadRule, model_path
+
+COMPONENT = "gateway"
+
+log = get_logger(__name__)
+
+
+def run(settings: GatewaySettings) -> int:
+    """Serve until SIGTERM; returns the exit status."""
+    instance = process.instance_name(COMPONENT, settings.instance_id)
+    configure(component=COMPONENT, instance_id=instance, level=settings.log_level, form=settings.log_format)
+    return process.run(lambda stop: serve(settings, instance, stop))
+
+
+async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set, then drain."""
+    keys = KeyRing(settings.api_keys_file, time.monotonic()) if settings.auth == "required" else None  # type: ignore[arg-type]
+    registry = CollectorRegistry()
+    metrics = GatewayMetrics(registry)
+    redis = connect(settings.redis_url)
+    store = SessionStore(redis, Keys(settings.key_prefix))
+    names, link = Keys(settings.key_prefix), LinkMetrics(registry)
+    hub = Hub(redis, store, names, metrics, link, instance, detached_seconds=settings.detached_seconds)
+    queue = QueueState(store)
+    door = Door(_limits(settings), keys, queue)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(redis.aclose)
+        model = await asyncio.to_thread(Silero, model_path())
+        vad = VadBatcher(model, lambda seconds, _: metrics.vad_batch_seconds.observe(seconds))
+        await stack.enter_async_context(vad)
+        services = _services(settings, SessionFactory(settings, store, hub, metrics, instance), vad, metrics)
+        gateway = Gateway(services, door, settings.origins)
+        source = HealthSource(
+            instance_id=instance,
+            registry=registry,
+            checks={
+                "redis": lambda: None if hub.connected and queue.known else "Redis does not answer",
+                "draining": lambda: "the gateway is shutting down" if door.draining else None,
+            },
+            queue_depth=queue.read_depth,
+            max_queue_depth=settings.max_queue_depth,
+        )
+        await stack.enter_async_context(HealthServer(source, settings.health_host, settings.health_port))
+        sweeper = Sweeper(store, metrics, instance)
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(work) for work in (hub.run(), hub.tick(), queue.run(), sweeper.run())]
+            await _serve_http(settings, gateway, hub, stop)
+            for task in running:
+                task.cancel()
+
+
+async def _serve_http(settings: GatewaySettings, gateway: Gateway, hub: Hub, stop: asyncio.Event) -> None:
+    config = uvicorn.Config(
+        create_app(gateway),
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        ws="websockets-sansio",
+        ws_max_size=settings.max_message_bytes,
+        ws_per_message_deflate=False,
+        # A client whose audio has to wait is not read, so its pongs are late as well; idle_timeout finds the dead.
+        ws_ping_interval=20.0,
+        ws_ping_timeout=120.0,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=int(settings.drain_seconds) + 1,
+    )
+    server = _Server(config)
+    listener = _bind(settings)
+    serving = asyncio.create_task(server.serve([listener]))
+    log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1], path="/ws")
+    await stop.wait()
+    await gateway.drain()
+    await hub.drain(settings.drain_seconds)
+    server.should_exit = True
+    await serving
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process: ``process.run`` has them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+def _bind(settings: GatewaySettings) -> socket.socket:
+    """The listening socket.
+
+    Raises:
+        RuntimeError: the port is taken or forbidden.
+    """
+    family = socket.AF_INET6 if ":" in settings.gateway_host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.gateway_host, settings.gateway_port))
+    except OSError as error:
+        listener.close()
+        raise RuntimeError(
+            f"GATEWAY_PORT {settings.gateway_port} on {settings.gateway_host} cannot be opened ({error.strerror}): "
+            "stop what listens there, or set GATEWAY_PORT to another port"
+        ) from error
+    return listener
+
+
+def _services(settings: GatewaySettings, factory: SessionFactory, vad: VadBatcher, metrics: GatewayMetrics) -> Services:
+    return Services(
+        factory=factory,
+        vad=vad,
+        rule=VadRule.of_sensitivity(settings.silero_sensitivity),
+        webrtc_aggressiveness=settings.webrtc_sensitivity,
+        sample_rate=settings.sample_rate,
+        metrics=metrics,
+        limits=ConnectionLimits(
+            idle_seconds=settings.idle_timeout_seconds,
+            session_seconds=settings.max_session_seconds,
+            messages_per_second=settings.max_messages_per_second,
+        ),
+    )
+
+
+def _limits(settings: GatewaySettings) -> Limits:
+    return Limits(
+        max_sessions=settings.max_sessions,
+        max_sessions_per_key=settings.max_sessions_per_key,
+        max_queue_depth=settings.max_queue_depth,
+        max_memory_percent=settings.max_memory_percent,
+        max_unauthenticated=settings.max_unauthenticated,
+        max_unauthenticated_per_address=settings.max_unauthenticated_per_address,
+        auth_timeout_seconds=settings.auth_timeout_seconds,
+        pre_auth_bytes=settings.pre_auth_bytes,
+    )

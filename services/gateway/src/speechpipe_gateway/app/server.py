@@ -1,0 +1,103 @@
+"""The WebSocket endpoint: the handshake answered, the connection served."""
+
+from fastapi import FastAPI, WebSocket
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocketDisconnect
+
+from speechpipe_common.logs import get_logger
+from speechpipe_common.messages import encode
+from speechpipe_common.wire import CLOSE_AUTH, CLOSE_FULL, CLOSE_RESTART, Error
+from speechpipe_gateway.admission import Refuse
+from speechpipe_gateway.app.connection import Connection, Services
+from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.handshake import SUBPROTOCOL, handshake_token, origin_allowed
+from speechpipe_gateway.native import ProtocolError
+
+log = get_logger(__name__)
+
+
+class Gateway:
+    """All connections of this process.
+
+    Args:
+        services: what connections share.
+        door: who is let in.
+        origins: origins of pages that may connect; none: the gateway's own host.
+    """
+
+    def __init__(self, services: Services, door: Door, origins: tuple[str, ...]) -> None:
+        self._services = services
+        self._door = door
+        self._origins = origins
+        self._connections: set[Connection] = set()
+
+    async def endpoint(self, socket: WebSocket) -> None:
+        """``/ws``: refuse before the upgrade where the client can see it, else serve."""
+        headers = socket.headers
+        if not origin_allowed(headers.get("origin"), headers.get("host"), self._origins):
+            await self._deny(socket, 403, "origin_denied", "pages of this origin may not connect")
+            return
+        offered = socket.scope.get("subprotocols", [])
+        try:
+            key = self._door.identify(handshake_token(headers.get("authorization"), offered))
+        except ProtocolError as error:
+            await self._deny(socket, 401, error.code, error.message)
+            return
+        address = socket.client.host if socket.client else ""
+        # A client that comes back brings work that was accepted before: a full queue does not keep it out.
+        resuming = "resume" in socket.query_params
+        refusal = self._door.admit(key, address, resuming=resuming)
+        if refusal is not None:
+            await self._refuse(socket, refusal, offered)
+            return
+        await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        connection = Connection(socket, self._services, self._door, key, address, resuming=resuming)
+        await self._serve(connection, address)
+
+    async def _serve(self, connection: Connection, address: str) -> None:
+        metrics = self._services.metrics
+        self._connections.add(connection)
+        metrics.clients_connected.inc()
+        try:
+            await connection.serve()
+        except WebSocketDisconnect:
+            log.debug("client_gone", address=address)
+        finally:
+            metrics.clients_connected.dec()
+            self._connections.discard(connection)
+
+    async def drain(self) -> None:
+        """Take nobody in any more and send everybody elsewhere; their sessions can be resumed there."""
+        self._door.draining = True
+        for connection in list(self._connections):
+            connection.close(CLOSE_RESTART, "this gateway is shutting down; resume on another")
+
+    async def _deny(self, socket: WebSocket, status: int, code: str, message: str) -> None:
+        """Refuse for good. A page sees no HTTP status, so it gets an error message and a close instead."""
+        self._services.metrics.sessions_refused.labels(code).inc()
+        if "origin" in socket.headers and status != 403:
+            await self._close(socket, Error(code=code, message=message, close=CLOSE_AUTH), CLOSE_AUTH)
+        else:
+            await socket.send_denial_response(JSONResponse({"code": code, "message": message}, status))
+
+    async def _refuse(self, socket: WebSocket, refusal: Refuse, offered: list[str]) -> None:
+        """Refuse for now: 503 with Retry-After for programs, error and close for pages."""
+        self._services.metrics.sessions_refused.labels(refusal.code).inc()
+        if "origin" in socket.headers:
+            error = Error(code=refusal.code, message=refusal.message, close=CLOSE_FULL)
+            await self._close(socket, error, CLOSE_FULL, SUBPROTOCOL if SUBPROTOCOL in offered else None)
+            return
+        body = {"code": refusal.code, "message": refusal.message, "retry_after": refusal.retry_after}
+        await socket.send_denial_response(JSONResponse(body, 503, {"Retry-After": str(refusal.retry_after)}))
+
+    async def _close(self, socket: WebSocket, error: Error, code: int, subprotocol: str | None = None) -> None:
+        await socket.accept(subprotocol=subprotocol)
+        await socket.send_text(encode(error).decode())
+        await socket.close(code, error.message[:120])
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """The application that uvicorn serves."""
+    app = FastAPI(title="Speechpipe gateway", openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_api_websocket_route("/ws", gateway.endpoint)
+    return app
