@@ -70,7 +70,9 @@ async def answer(caller: Caller) -> None:
 async def test_text_goes_to_stdout_alone_with_the_files_own_rate_and_channels(talk: Path):
     """Results come in the order of speech with translations below; the file is sent as it is; progress is elsewhere."""
     async with gateway(answer) as peer:
-        ended = await speechpipe("transcribe", talk, "--url", peer.url, "--source", "en", "--target", "es")
+        ended = await speechpipe(
+            "transcribe", talk, "--url", peer.url, "--source", "English", "--target", "spa", "--target", "es"
+        )
     assert ended == Ended(0, "hello\n  [es] hola\nworld\n  [es] mundo\n", "")
     assert peer.callers[0].messages[0] == wire.SetLangs(source_language="en", target_languages=("es",))
     assert peer.callers[0].messages[1] == wire.Start(sample_rate=8000, channels=2, partials=False)
@@ -143,6 +145,7 @@ async def test_a_segment_that_failed_is_said_and_the_rest_is_there(talk: Path):
         (("TALK", "TALK", "--format", "srt"), "--output"),
         (("TALK", "--format", "vtt", "--target", "es", "--subtitles", "fr"), "not one of the targets (es)"),
         (("TEXT",), "not audio"),
+        (("TALK", "--source", "spansh"), "unknown language 'spansh'"),
     ],
 )
 async def test_wrong_arguments_exit_with_2_before_anything_is_sent(

@@ -2,10 +2,9 @@
 
 import asyncio
 import shutil
-from typing import Final
+from contextlib import suppress
 
-_SHORT: Final = {"eng": "en", "spa": "es", "fra": "fr", "por": "pt", "ita": "it", "cat": "ca", "deu": "de"}
-"""Apertium's ISO 639-3 codes of the languages that the demo speaks or translates into."""
+from speechpipe_common.languages import UnknownLanguage, resolve
 
 
 async def installed_pairs() -> frozenset[tuple[str, str]]:
@@ -19,9 +18,14 @@ async def installed_pairs() -> frozenset[tuple[str, str]]:
 
 
 def parse_pairs(listed: str) -> frozenset[tuple[str, str]]:
-    """Pairs out of what ``apertium -l`` prints: one mode a line, such as ``eng-spa`` or ``en-es``."""
+    """Pairs out of what ``apertium -l`` prints: one mode a line, such as ``eng-spa`` or ``es-pt_BR``.
+
+    Modes of other shapes (``eco-es-fr``) and languages that Speechpipe has no code for are left out.
+    """
     pairs = set()
-    for line in listed.split():
-        source, _, target = line.partition("-")
-        pairs.add((_SHORT.get(source, source), _SHORT.get(target, target)))
+    for mode in listed.split():
+        names = mode.split("-")
+        with suppress(UnknownLanguage):
+            if len(names) == 2:
+                pairs.add((resolve(names[0]).code, resolve(names[1]).code))
     return frozenset(pairs)
