@@ -89,14 +89,14 @@ async def test_what_a_killed_worker_held_is_done_by_another_alone(redis_client, 
 
 
 async def test_a_slow_job_is_not_stolen(redis_client, workers):
-    """A job that takes three claim idle times stays with its living worker while an idle peer looks on."""
+    """A job that takes two claim idle times stays with its living worker while an idle peer looks on."""
     await submit(redis_client, "wait")
-    workers.start("slow")
+    workers.start("slow", CLAIM_IDLE_SECONDS="3")
     await eventually(lambda: has_begun(redis_client, 1))
-    workers.start("idle")
+    workers.start("idle", CLAIM_IDLE_SECONDS="3")
     await eventually(lambda: consumer_seen(redis_client, "idle"), "the idle worker")
     since, _ = await redis_client.time()
-    await eventually(lambda: server_time_is(redis_client, since + 5), "three idle times of 1.5 s")
+    await eventually(lambda: server_time_is(redis_client, since + 7), "two idle times of 3 s")
     await redis_client.set("go", 1)
     await eventually(lambda: is_done(redis_client, [0]))
     assert [note["worker"] for note in await begun(redis_client)] == ["slow"]
