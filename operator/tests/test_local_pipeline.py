@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,11 @@ from redis.backoff import ConstantBackoff
 
 from speechpipe_operator.components import Component, FromSecret, Port, Probe
 from speechpipe_operator.local import AlreadyRunning, LocalError, LocalOptions, LocalPipeline, PortsInUse, StartFailed
+
+
+def restarted(pipeline: LocalPipeline, component: str, before: int) -> Callable[[], bool]:
+    """Whether the component runs under another process id than ``before``."""
+    return lambda: pipeline.pids(component) not in ([], [before])
 
 
 async def test_starts_in_order_and_stops_in_reverse(tmp_path: Path) -> None:
@@ -51,7 +57,7 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         for _ in range(3):
             (before,) = pipeline.pids("gateway")
             os.kill(before, signal.SIGKILL)
-            await eventually(lambda before=before: pipeline.pids("gateway") not in ([], [before]))
+            await eventually(restarted(pipeline, "gateway", before))
         assert pipeline.gateway_url == url
     assert sum("was ended by signal 9; starts again" in text for _, text in log.lines) == 3
 
@@ -64,7 +70,7 @@ async def test_redis_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
         await client.set("word", "kept")
         (pid,) = pipeline.pids("redis")
         os.kill(pid, signal.SIGKILL)
-        await eventually(lambda: pipeline.pids("redis") not in ([], [pid]))
+        await eventually(restarted(pipeline, "redis", pid))
         assert await client.get("word") == b"kept"
         await client.aclose()
 
@@ -97,7 +103,7 @@ async def test_a_grandchild_does_not_outlive_a_crashed_child(tmp_path: Path) -> 
         (pid,) = pipeline.pids("gateway")
         (grandchild,) = descendants(pid)
         os.kill(pid, signal.SIGKILL)
-        await eventually(lambda: pipeline.pids("gateway") not in ([], [pid]))
+        await eventually(restarted(pipeline, "gateway", pid))
         assert alive([grandchild]) == []
 
 
@@ -196,7 +202,7 @@ async def test_a_killed_guard_is_replaced(tmp_path: Path) -> None:
         guards = [child for child in psutil.Process().children() if child.pid != pid]
         guards[0].kill()
         os.kill(pid, signal.SIGKILL)
-        await eventually(lambda: pipeline.pids("gateway") not in ([], [pid]))
+        await eventually(restarted(pipeline, "gateway", pid))
         assert len(alive(psutil.Process().children())) == 2
 
 

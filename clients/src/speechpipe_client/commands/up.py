@@ -3,12 +3,16 @@
 import sys
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from speechpipe_client.commands.documents import File, Name, read_plan
 from speechpipe_client.commands.shared import Exit, fail
+
+if TYPE_CHECKING:
+    from speechpipe_operator.components import Plan
+    from speechpipe_operator.local import LocalOptions
 
 EPILOG = """
 Examples:
@@ -48,25 +52,28 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run a pipeline on this machine: Valkey, gateway, STT and translation workers, until Ctrl-C."""
         plan = read_plan(file, name)
-        from speechpipe_operator.local import LocalError, LocalOptions, PrefixLog
-        from speechpipe_operator.local.up import run
-
         if not _address(host).is_loopback and plan.component("gateway").env["AUTH"] == "off":
             fail(f"whoever reaches {host} can use this gateway: spec.gateway.auth.mode is none")
-        options = LocalOptions(
-            data_dir=data_dir.absolute() if data_dir else None,
-            host=host,
-            any_port=any_port,
-            ready_seconds=ready_seconds,
-        )
-        try:
-            run(plan, options, PrefixLog(sys.stdout, width=max(len(c.name) + 2 for c in plan.components)), ready_file)
-        except LocalError as error:
-            fail(str(error))
-            raise typer.Exit(Exit.FAILED) from error
-        except OSError as error:
-            fail(f"{error.filename or 'up'}: {error.strerror}")
-            raise typer.Exit(Exit.FAILED) from error
+        from speechpipe_operator.local import LocalOptions
+
+        folder = data_dir.absolute() if data_dir else None
+        options = LocalOptions(data_dir=folder, host=host, any_port=any_port, ready_seconds=ready_seconds)
+        _run(plan, options, ready_file)
+
+
+def _run(plan: "Plan", options: "LocalOptions", ready_file: Path | None) -> None:
+    from speechpipe_operator.local import LocalError, PrefixLog
+    from speechpipe_operator.local.up import run
+
+    log = PrefixLog(sys.stdout, width=max(len(component.name) for component in plan.components))
+    try:
+        run(plan, options, log, ready_file)
+    except LocalError as error:
+        fail(str(error))
+        raise typer.Exit(Exit.FAILED) from error
+    except OSError as error:
+        fail(f"{error.filename or 'up'}: {error.strerror}")
+        raise typer.Exit(Exit.FAILED) from error
 
 
 def _address(host: str) -> IPv4Address | IPv6Address:
