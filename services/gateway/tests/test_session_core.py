@@ -315,3 +315,15 @@ def test_done_elsewhere_asks_for_a_replay() -> None:
     world = spoken()
     [candidate] = world.jobs("candidate")
     assert world.core.submitted(candidate, "done", "") == [Replay()]
+
+
+def test_the_marks_of_a_cut_are_taken_out_of_the_text() -> None:
+    """Dots and dashes that Whisper puts where we cut are not shown; those of the speaker stay."""
+    world = World.new()
+    world.hear(SPEECH, 12.0)
+    world.hear(QUIET, 1.0)
+    for job in [*world.jobs("final"), world.jobs("candidate")[-1]]:
+        world.deliver(transcript(job, "...and so—", kind="final"))
+    texts = [m.text for m in world.messages(FinalCaption)]
+    assert texts[0] == "...and so"
+    assert texts[-1] == "and so—"

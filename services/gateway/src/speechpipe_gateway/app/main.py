@@ -89,6 +89,7 @@ async def _serve_http(settings: GatewaySettings, gateway: Gateway, hub: Hub, sto
         ws_ping_interval=20.0,
         ws_ping_timeout=120.0,
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=int(settings.drain_seconds) + 1,

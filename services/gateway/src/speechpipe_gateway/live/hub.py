@@ -205,9 +205,8 @@ class Hub:
         gone = [channel for channel in self._confirmed if channel not in wanted]
         if pubsub is None or not gone:
             return
-        try:
-            await pubsub.unsubscribe(*gone)
-        except (RedisError, OSError):
-            return
         for channel in gone:
-            self._confirmed.pop(channel, None)
+            # First, so that a session that begins meanwhile waits for a confirmation of its own.
+            del self._confirmed[channel]
+        with suppress(RedisError, OSError):
+            await pubsub.unsubscribe(*gone)

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import Delivery
 from speechpipe_common.store import FencedError, SessionLostError, SessionStore
-from speechpipe_common.wire import CLOSE_TAKEN_OVER, AudioAck, Error
+from speechpipe_common.wire import CLOSE_SERVER, CLOSE_TAKEN_OVER, AudioAck, Error
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.live.uploader import AudioGoneError, Uploader
 from speechpipe_gateway.metrics import GatewayMetrics
@@ -81,7 +81,7 @@ class LiveSession:
         self._replaying = False
         self._held: list[Delivery] = []
         self._ended = False
-        self._task = asyncio.create_task(self._drive(), name=f"session {core.client}")
+        self._task = asyncio.create_task(self._run(), name=f"session {core.client}")
 
     # --- from the connection ---------------------------------------------------------------------------------------
 
@@ -163,6 +163,18 @@ class LiveSession:
 
     # --- effects ---------------------------------------------------------------------------------------------------
 
+    async def _run(self) -> None:
+        try:
+            await self._drive()
+        except Exception:  # noqa: BLE001 - whatever it is, the client must not wait for ever for what nobody does
+            self._metrics.errors.inc()
+            log.exception("session_failed", client=self.client)
+            if self.outbox is not None:
+                text = "the session failed here; resume it"
+                self.outbox.put(Error(code="internal", message=text, close=CLOSE_SERVER))
+                self.outbox.close(CLOSE_SERVER, text)
+            self._finish()
+
     async def _drive(self) -> None:
         while True:
             await self._work.wait()
@@ -190,7 +202,8 @@ class LiveSession:
                 await self._restore()
             except (RedisError, OSError) as error:
                 self._metrics.redis_errors.inc()
-                log.debug("redis_write_failed", client=self.client, error=str(error))
+                if wait == BACKOFF_SECONDS[0]:
+                    log.warning("redis_write_failed", client=self.client, error=str(error))
                 if _stale(effect):
                     return []
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))

@@ -9,6 +9,7 @@ from speechpipe_common.wire import Error, FinalCaption, Realtime, Translation, W
 from speechpipe_gateway.session.config import SessionConfig
 from speechpipe_gateway.session.effects import Effect, Replay, Send, SubmitText
 from speechpipe_gateway.session.segment import Flight, Segment
+from speechpipe_gateway.session.stitching import stitch
 
 
 @dataclass(slots=True)
@@ -130,7 +131,7 @@ class Ledger:
         message = FinalCaption(
             segment_id=str(final.segment),
             rev=final.rev,
-            text=final.text,
+            text=stitch(final.text, follows=segment.follows, continues=segment.continues) if segment else final.text,
             language=final.language,
             start=final.start / SAMPLE_RATE,
             end=final.end / SAMPLE_RATE,

@@ -151,7 +151,7 @@ class Listener:
         first = self.turn is None
         if self.turn is None:
             self.turn = start
-        segment = Segment(turn=self.turn, start=start, options=self.options, heard_until=start)
+        segment = Segment(self.turn, start, self.options, follows=not first, heard_until=start)
         self._current = self._segments[start] = segment
         if not first:
             return []

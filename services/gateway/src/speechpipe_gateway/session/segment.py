@@ -27,6 +27,7 @@ class Segment:
         start: offset of its first sample; its id.
         options: what it is decoded with.
         end: offset behind its last sample, None while it grows.
+        follows: it begins at a cut, not at an onset.
         continues: it was cut, and the turn goes on.
         shown: highest revision that the client has seen.
         heard_until: where the last partial's audio ended.
@@ -37,6 +38,7 @@ class Segment:
     start: int
     options: Options
     end: int | None = None
+    follows: bool = False
     continues: bool = False
     shown: int = 0
     heard_until: int = 0
