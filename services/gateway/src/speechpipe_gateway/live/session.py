@@ -166,7 +166,8 @@ class LiveSession:
     async def _run(self) -> None:
         try:
             await self._drive()
-        except Exception:  # noqa: BLE001 - whatever it is, the client must not wait for ever for what nobody does
+        except Exception:
+            # Whatever it is, the client must not wait for ever for what nobody does.
             self._metrics.errors.inc()
             log.exception("session_failed", client=self.client)
             if self.outbox is not None:

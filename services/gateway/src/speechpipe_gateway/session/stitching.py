@@ -6,8 +6,8 @@ Whisper shows that it heard a sentence break off with dots or a dash; at a cut t
 import re
 from typing import Final
 
-_BROKEN_OFF: Final = re.compile(r"\s*(?:\.{2,}|…|-{1,2}|–|—)\s*$")
-_TAKEN_UP: Final = re.compile(r"^\s*(?:\.{2,}|…|-{1,2}|–|—)\s*")
+_BROKEN_OFF: Final = re.compile(r"\s*(?:\.{2,}|…|-{1,2}|\u2013|\u2014)\s*$")
+_TAKEN_UP: Final = re.compile(r"^\s*(?:\.{2,}|…|-{1,2}|\u2013|\u2014)\s*")
 
 
 def stitch(text: str, *, follows: bool, continues: bool) -> str:
