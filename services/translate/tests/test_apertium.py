@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from speechpipe_translate.engines.apertium import ApertiumEngine, ApertiumModel, modes_by_pair
+from speechpipe_translate.engines.apertium_pipe import ApertiumPipe, programs_of
 from speechpipe_translate.errors import EngineFailed, EngineUnavailable
 from speechpipe_translate.pool import ModelPool
 from speechpipe_translate.routes import Pair
@@ -42,7 +43,7 @@ def model(engine: ApertiumEngine):
 def chain_of(model: ApertiumModel) -> list[psutil.Process]:
     """The running programs of a model, the first of the chain first."""
     assert model._pipe is not None
-    return psutil.Process(model._pipe._process.pid).children(recursive=True)
+    return [psutil.Process(pid) for pid in model._pipe.pids]
 
 
 def test_installed_pairs_are_found(engine: ApertiumEngine) -> None:
@@ -71,9 +72,12 @@ def test_one_chain_serves_many_batches(model: ApertiumModel) -> None:
     assert [process.pid for process in chain_of(model)] == before
 
 
-def test_a_batch_larger_than_the_pipes_is_answered(model: ApertiumModel) -> None:
-    """Far more text than fits into the system's pipe buffers passes without a deadlock."""
-    assert model.translate(["I saw the house."] * 20_000) == ["Vi la casa."] * 20_000
+def test_a_batch_larger_than_the_pipes_is_exchanged() -> None:
+    """Far more text than the system's pipe buffers hold passes through a chain without a deadlock, whole."""
+    pipe = ApertiumPipe([["cat"], ["cat"]])
+    texts = [b"%d" % number * 1000 + b"\0" for number in range(2000)]
+    assert b"\0".join(pipe.exchange(texts, TIMEOUT)) + b"\0" == b"".join(texts)
+    pipe.close()
 
 
 @pytest.mark.parametrize("position", [0, 5, -1])
@@ -100,9 +104,8 @@ def test_a_hung_program_is_restarted(engine: ApertiumEngine) -> None:
 
 def test_a_text_that_breaks_the_chain_fails_alone() -> None:
     """A text on which the chain dies each time becomes an error; those around it in the batch are translated."""
-    poisoned = ApertiumModel(
-        Pair("en", "es"), "while read -r -d '' t; do [[ $t != die* ]] || exit; printf '%s\\0' \"$t\"; done", 5
-    )
+    loop = "while read -r -d '' t; do [[ $t != die* ]] || exit; printf '%s\\0' \"$t\"; done"
+    poisoned = ApertiumModel(Pair("en", "es"), [["bash", "-c", loop]], TIMEOUT)
     before, poison, after = poisoned.translate(["before", "die", "after"])
     poisoned.close()
     assert (before, after) == ("before", "after")
@@ -111,23 +114,37 @@ def test_a_text_that_breaks_the_chain_fails_alone() -> None:
 
 
 def test_closing_ends_every_program(model: ApertiumModel) -> None:
-    """After close no program of the chain is left."""
+    """After close no program of the chain is left, not even as a zombie."""
     model.translate(["one"])
     programs = chain_of(model)
     model.close()
-    gone, alive = psutil.wait_procs(programs, timeout=10)
-    assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
-    assert len(gone) + len(alive) == len(programs) > 5
+    assert len(programs) > 5
+    assert [process for process in programs if process.is_running()] == []
 
 
 def test_programs_end_with_their_worker(model: ApertiumModel) -> None:
     """A chain whose writer is gone ends by itself, so a killed worker leaves nothing behind."""
     model.translate(["one"])
-    programs = chain_of(model)
-    assert model._pipe is not None
-    model._pipe._process.stdin.close()
-    _, alive = psutil.wait_procs(programs, timeout=10)
-    assert alive == []
+    model._pipe._chain[0].stdin.close()
+    for process in model._pipe._chain:
+        assert process.wait(timeout=TIMEOUT) == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("lt-proc a.bin; rm b", "';'"),
+        ("lt-proc a.bin $3", "'\\$3'"),
+        ("lt-proc `ls` | no-such-program x", "no-such-program"),
+        ("lt-proc a.bin |", "is not installed"),
+    ],
+)
+def test_a_mode_that_is_no_plain_pipe_is_refused(tmp_path: Path, mode: str, reason: str) -> None:
+    """A mode file with more in it than installed programs and pipes is refused, naming what it has."""
+    path = tmp_path / "eng-spa.mode"
+    path.write_text(mode)
+    with pytest.raises((ValueError, OSError), match=reason):
+        programs_of(path)
 
 
 def test_french_reaches_english_through_spanish(engine: ApertiumEngine) -> None:

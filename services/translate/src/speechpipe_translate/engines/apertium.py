@@ -11,7 +11,7 @@ from typing import Final
 
 from speechpipe_common.languages import all_languages
 from speechpipe_common.logs import get_logger
-from speechpipe_translate.engines.apertium_pipe import ApertiumPipe, script_of
+from speechpipe_translate.engines.apertium_pipe import ApertiumPipe, programs_of
 from speechpipe_translate.engines.apertium_stream import NotAnAnswer, decode, encode
 from speechpipe_translate.engines.base import Outcome
 from speechpipe_translate.errors import EngineFailed, EngineUnavailable
@@ -51,17 +51,17 @@ class ApertiumEngine:
         """Look up the pair's chain; it starts with the first text."""
         mode = self._modes_at / f"{self._modes[pair]}.mode"
         try:
-            return ApertiumModel(pair, script_of(mode), self._timeout)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise EngineFailed(f"Apertium's mode {mode} cannot be read: {error}") from error
+            return ApertiumModel(pair, programs_of(mode), self._timeout)
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise EngineFailed(f"Apertium's mode {mode} cannot be run: {error}") from error
 
 
 class ApertiumModel:
     """One pair's chain, started when first needed and again when it dies."""
 
-    def __init__(self, pair: Pair, script: str, timeout: float) -> None:
+    def __init__(self, pair: Pair, programs: Sequence[Sequence[str]], timeout: float) -> None:
         self._pair = pair
-        self._script = script
+        self._programs = programs
         self._timeout = timeout
         self._pipe: ApertiumPipe | None = None
         self._next_mark = 0
@@ -84,7 +84,7 @@ class ApertiumModel:
 
     def _exchange(self, texts: Sequence[str]) -> list[str]:
         """Translations of the first texts; fewer than there are when the chain broke, which is closed then."""
-        self._pipe = self._pipe or ApertiumPipe(self._script)
+        self._pipe = self._pipe or ApertiumPipe(self._programs)
         first = self._next_mark
         self._next_mark += len(texts)
         received = self._pipe.exchange([encode(text, first + index) for index, text in enumerate(texts)], self._timeout)

@@ -1,0 +1,249 @@
+"""The worker process, end to end: a real Valkey, the real process, real Apertium."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from speechpipe_common.keys import TRANSLATION_GROUP, Keys
+from speechpipe_common.messages import Delivery, Failure, TextJob, Translated, decode, encode
+from speechpipe_common.testing import eventually, free_port
+
+CLIENT = "client-1"
+KEYS = Keys("test:")
+
+
+def job(text: str, target: str = "es", segment: int = 16000, **changes: object) -> TextJob:
+    """A final of our client, from English."""
+    fields = {"client": CLIENT, "rev": 2, "final": True, "source": "en", "submitted_at": time.time(), **changes}
+    return TextJob(text=text, target=target, segment=segment, **fields)
+
+
+@dataclass
+class Pipeline:
+    """A client's view of Redis."""
+
+    redis: Redis
+    heard: list[Delivery] = field(default_factory=list)
+
+    async def listen(self) -> None:
+        """Collect what is published for the client."""
+        async with self.redis.pubsub() as channel:
+            await channel.subscribe(KEYS.results(CLIENT))
+            async for message in channel.listen():
+                if message["type"] == "message":
+                    self.heard.append(decode(message["data"], Delivery))
+
+    async def submit(self, *jobs: TextJob) -> None:
+        """Put jobs where the STT worker's commit would."""
+        for entry in jobs:
+            await self.redis.xadd(KEYS.transcriptions if entry.final else KEYS.text_partials, {"job": encode(entry)})
+
+    async def replayed(self) -> list[Delivery]:
+        """What the client's stream holds."""
+        entries = await self.redis.xrange(KEYS.results(CLIENT))
+        return [decode(b'{"body":' + fields[b"body"] + b"}", Delivery) for _, fields in entries]
+
+    async def left(self) -> int:
+        """Jobs not settled yet."""
+        return await self.redis.xlen(KEYS.transcriptions) + await self.redis.xlen(KEYS.text_partials)
+
+
+@pytest_asyncio.fixture
+async def pipeline(redis_client: Redis) -> AsyncIterator[Pipeline]:
+    """A listening client on an empty Valkey."""
+    view = Pipeline(redis_client)
+    listening = asyncio.create_task(view.listen())
+
+    async def subscribed() -> bool:
+        return bool(dict(await redis_client.pubsub_numsub(KEYS.results(CLIENT)))[KEYS.results(CLIENT).encode()])
+
+    await eventually(subscribed, "the subscription")
+    yield view
+    listening.cancel()
+
+
+class Worker:
+    """A worker process and its health page."""
+
+    def __init__(self, url: str, **environment: str) -> None:
+        self.port = free_port()
+        self._environment = {
+            **os.environ,
+            "REDIS_URL": url,
+            "KEY_PREFIX": KEYS.prefix,
+            "HEALTH_HOST": "127.0.0.1",
+            "HEALTH_PORT": str(self.port),
+            "CLAIM_IDLE_SECONDS": "1",
+            "LOG_FORMAT": "json",
+            **environment,
+        }
+
+    async def start(self) -> None:
+        """Start the process and wait until it is ready."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "speechpipe_translate", env=self._environment, stderr=asyncio.subprocess.PIPE
+        )
+        await eventually(self.ready, "readiness")
+
+    async def ready(self) -> bool:
+        """Whether /ready says so."""
+        try:
+            return bool(json.loads(await asyncio.to_thread(self._get, "/ready"))["ready"])
+        except OSError:
+            return False
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as reply:
+            return bytes(reply.read())
+
+    async def stop(self) -> str:
+        """Ask it to stop; returns its log."""
+        self.process.send_signal(signal.SIGTERM)
+        _, log = await self.process.communicate()
+        return log.decode()
+
+    async def kill(self) -> None:
+        """End it at once, if it still runs."""
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.communicate()
+
+
+@pytest_asyncio.fixture
+async def worker(valkey: str, pipeline: Pipeline) -> AsyncIterator[Worker]:
+    """A ready worker."""
+    process = Worker(valkey)
+    await process.start()
+    yield process
+    await process.kill()
+
+
+def texts(deliveries: Sequence[Delivery]) -> list[tuple[int, str, str]]:
+    """Segment, language and text of each translation, sorted."""
+    return sorted(
+        (item.body.segment, item.body.language, item.body.text)
+        for item in deliveries
+        if isinstance(item.body, Translated)
+    )
+
+
+async def test_a_final_is_translated_once(pipeline: Pipeline, worker: Worker) -> None:
+    """A text job comes out once on the channel and once in the stream under the same id, and the job is gone."""
+    await pipeline.submit(job("I saw the house."), job("I saw the house.", submitted_at=1.0))
+    await eventually(lambda: settled(pipeline), "both jobs")
+    replayed = await pipeline.replayed()
+    assert texts(replayed) == texts(pipeline.heard) == [(16000, "es", "Vi la casa.")]
+    [(entry, _)] = await pipeline.redis.xrange(KEYS.results(CLIENT))
+    assert pipeline.heard[0].id == entry.decode()
+    body = pipeline.heard[0].body
+    assert isinstance(body, Translated)
+    assert (body.rev, body.final, body.source) == (2, True, "en")
+    assert body.processing_time > 0
+
+
+async def settled(pipeline: Pipeline) -> bool:
+    """Whether no job is left, and something was heard."""
+    return bool(pipeline.heard) and not await pipeline.left()
+
+
+async def test_several_targets_each_get_their_text(pipeline: Pipeline, worker: Worker) -> None:
+    """One segment wanted in several languages comes out once in each, by way of a pivot where it must."""
+    await pipeline.submit(*(job("The house is big.", target) for target in ("es", "fr", "pt", "it", "en")))
+    await eventually(lambda: len(pipeline.heard) == 5, "five translations")
+    found = {language: text for _, language, text in texts(await pipeline.replayed())}
+    assert found["es"] == "La casa es grande."
+    assert found["fr"] == "La maison est grande."
+    assert found["en"] == "The house is big."
+    assert set(found) == {"es", "fr", "pt", "it", "en"}
+
+
+async def test_a_partial_is_published_only(pipeline: Pipeline, worker: Worker) -> None:
+    """A partial's translation reaches the channel without an id, and is not kept; an expired one is dropped unheard."""
+    now = time.time()
+    await pipeline.submit(
+        job("old news", final=False, rev=1, segment=1, expires_at=now - 1),
+        job("two houses", final=False, rev=1, segment=2, expires_at=now + 600),
+    )
+    await eventually(lambda: settled(pipeline), "both partials")
+    [delivery] = pipeline.heard
+    assert (delivery.id, delivery.body.segment, delivery.body.final) == ("", 2, False)
+    assert await pipeline.replayed() == []
+
+
+async def test_an_unsupported_pair_is_a_last_word(pipeline: Pipeline, worker: Worker) -> None:
+    """A pair that no route reaches, or a language that does not exist, is answered at once by a Failure for good."""
+    await pipeline.submit(job("hello", "ja", 1), job("hello", "klingon", 2), job("Hello.", "es", 3))
+    await eventually(lambda: len(pipeline.heard) == 3, "three answers")
+    failures = {item.body.segment: item.body for item in await pipeline.replayed() if isinstance(item.body, Failure)}
+    assert {segment: body.code for segment, body in failures.items()} == {1: "unsupported_pair", 2: "unknown_language"}
+    assert not any(body.retry for body in failures.values())
+    assert failures[1].language == "ja"
+    assert "en to ja" in failures[1].message
+    assert await pipeline.left() == 0
+
+
+async def test_killed_workers_lose_and_double_nothing(valkey: str, pipeline: Pipeline) -> None:
+    """Finals submitted while workers are killed one after the other all come out, each once."""
+    finals = [job(f"I saw {number} houses.", segment=number) for number in range(200)]
+    for round_ in range(3):
+        victim = Worker(valkey)
+        await victim.start()
+        await pipeline.submit(*finals[round_ * 60 : round_ * 60 + 60])
+        heard = len(pipeline.heard)
+        await eventually(lambda heard=heard: len(pipeline.heard) > heard, "a first answer")
+        await victim.kill()
+    last = Worker(valkey)
+    await last.start()
+    await pipeline.submit(*finals[180:])
+    await eventually(lambda: settled(pipeline), "all finals")
+    log = await last.stop()
+    assert [segment for segment, _, _ in texts(await pipeline.replayed())] == list(range(200))
+    assert len(pipeline.heard) == 200
+    assert await pipeline.redis.xlen(KEYS.dead_letters) == 0
+    assert "houses" not in log
+
+
+async def test_a_stopped_worker_leaves_in_good_order(pipeline: Pipeline, worker: Worker) -> None:
+    """SIGTERM ends the worker with status 0, out of its group, without a word of the text in its log."""
+    await pipeline.submit(job("The xyzzyq is secret."))
+    await eventually(lambda: settled(pipeline), "the job")
+    log = await worker.stop()
+    assert worker.process.returncode == 0
+    assert await pipeline.redis.xinfo_consumers(KEYS.transcriptions, TRANSLATION_GROUP) == []
+    assert "xyzzyq" not in log
+
+
+async def test_an_engine_that_is_not_there_ends_the_process(valkey: str, tmp_path) -> None:
+    """Without models the worker exits with status 1 and says which folder lacks them."""
+    worker = Worker(valkey, TRANSLATION_ENGINE="ctranslate2", MODEL_DIR=str(tmp_path))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "speechpipe_translate", env=worker._environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, log = await process.communicate()
+    assert process.returncode == 1
+    assert f"MODEL_DIR={tmp_path}" in log.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TRANSLATION_ENGINE", "babelfish"), ("PIVOT_LANGUAGES", "en,klingon"), ("MODEL_THREADS", "0"), ("DEVICE", "tpu")],
+)
+async def test_bad_settings_are_refused_by_name(valkey: str, name: str, value: str) -> None:
+    """A value that is not allowed ends the process at once with status 2, naming variable and value."""
+    worker = Worker(valkey, **{name: value})
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "speechpipe_translate", env=worker._environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, log = await process.communicate()
+    assert process.returncode == 2
+    assert f"{name}='{value}' is refused" in log.decode()
