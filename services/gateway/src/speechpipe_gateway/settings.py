@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from speechpipe_common.keys import AUDIO_TTL_SECONDS
+from speechpipe_common.languages import resolve
 from speechpipe_common.settings import Port, ServiceSettings
 
 
@@ -24,6 +25,12 @@ class GatewaySettings(ServiceSettings):
         ge=8_000,
         le=192_000,
         description="Rate in Hz that a client is taken to send at when neither start nor a header names one.",
+    )
+    default_source_language: str = Field(
+        default="auto", description="What is spoken where a client says no set_langs; auto detects it."
+    )
+    default_target_languages: str = Field(
+        default="", description="What that is translated into, with commas between; empty: nothing is translated."
     )
     webrtc_sensitivity: int = Field(
         default=3, ge=0, le=3, description="Aggressiveness of the WebRTC detector: 3 takes the least for speech."
@@ -146,6 +153,31 @@ class GatewaySettings(ServiceSettings):
                 f"SILENCE_THRESHOLD_SECONDS={self.silence_threshold_seconds}; make it shorter"
             )
         return self
+
+    @field_validator("default_source_language")
+    @classmethod
+    def _source_is_heard(cls, value: str) -> str:
+        if value != "auto" and not resolve(value).whisper:
+            raise ValueError(f"{value} can be translated into, not transcribed")
+        return value
+
+    @field_validator("default_target_languages")
+    @classmethod
+    def _targets_are_known(cls, value: str) -> str:
+        for name in _split(value):
+            resolve(name)
+        return value
+
+    @property
+    def default_source(self) -> str | None:
+        """Code of ``default_source_language``, None to detect."""
+        name = self.default_source_language
+        return None if name == "auto" else resolve(name).code
+
+    @property
+    def default_targets(self) -> tuple[str, ...]:
+        """Codes of ``default_target_languages``."""
+        return tuple(dict.fromkeys(resolve(name).code for name in _split(self.default_target_languages)))
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ class Services:
     rule: VadRule
     webrtc_aggressiveness: int
     sample_rate: int
+    options: Options
+    """Languages where a client says none."""
     metrics: GatewayMetrics
     limits: ConnectionLimits
 
@@ -96,7 +98,7 @@ class Connection:
         self._protocol = NativeProtocol(authenticated=key is not None, sample_rate=services.sample_rate)
         self._budget = Budget(services.limits.messages_per_second, time.monotonic())
         self._outbox = Outbox()
-        self._options = Options()
+        self._options = services.options
         self._opened: Opened | None = None
         self._vad = VadState(services.webrtc_aggressiveness)
         self._stopped = False

@@ -25,6 +25,7 @@ from speechpipe_gateway.live.factory import SessionFactory
 from speechpipe_gateway.live.hub import Hub
 from speechpipe_gateway.live.sweeper import Sweeper
 from speechpipe_gateway.metrics import GatewayMetrics
+from speechpipe_gateway.session import Options
 from speechpipe_gateway.settings import GatewaySettings
 from speechpipe_gateway.vad import Silero, VadBatcher, VadRule, model_path
 
@@ -141,6 +142,7 @@ def _services(settings: GatewaySettings, factory: SessionFactory, vad: VadBatche
         rule=VadRule.of_sensitivity(settings.silero_sensitivity),
         webrtc_aggressiveness=settings.webrtc_sensitivity,
         sample_rate=settings.sample_rate,
+        options=Options(settings.default_source, settings.default_targets),
         metrics=metrics,
         limits=ConnectionLimits(
             idle_seconds=settings.idle_timeout_seconds,
