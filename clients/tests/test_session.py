@@ -70,7 +70,7 @@ async def test_sends_languages_start_audio_stop_and_yields_typed_events():
 
 @pytest.mark.parametrize("code", [None, 1001, 1011, 1012, 1013])
 async def test_resumes_from_the_offset_with_token_and_cursor(code: int | None):
-    """After a lost connection the session is resumed and exactly the audio from ``ready.offset`` on is sent again."""
+    """After a lost connection the session says what it holds, and sends exactly the audio from ``ready.offset`` on."""
 
     async def first(caller: Caller) -> None:
         await caller.welcome("t1")
@@ -93,7 +93,8 @@ async def test_resumes_from_the_offset_with_token_and_cursor(code: int | None):
         events = await collect(session)
         assert session.acknowledged == 1000
     assert [event.text for event in events if isinstance(event, FinalCaption)] == ["one", "two"]
-    assert peer.callers[1].messages[0] == wire.Resume(session_id="s", token="t1", cursor="2-0")
+    assert peer.callers[1].messages[0] == wire.Resume(session_id="s", token="t1", cursor="2-0", offset=1000)
+    assert ["resume=1" in caller.socket.request.path for caller in peer.callers] == [False, True]
     assert bytes(peer.callers[1].audio) == PCM[6000:]
 
 

@@ -1,6 +1,6 @@
 """One WebSocket connection to a gateway: opening it, and what its failure means."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
@@ -17,6 +17,12 @@ _CLOSE_SECONDS = 1.0
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+
+
+def resuming(url: str) -> str:
+    """The address with ``resume=1`` in its query: a gateway whose queue is full lets a session come back all the same."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, "resume=1")))))
 
 
 class ConnectionLost(Exception):

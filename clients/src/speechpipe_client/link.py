@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from speechpipe_client.backoff import Backoff
 from speechpipe_client.closing import Done, Refused, Retry
-from speechpipe_client.connection import Connection, ConnectionLost
+from speechpipe_client.connection import Connection, ConnectionLost, resuming
 from speechpipe_client.errors import GatewayUnreachable, ProtocolError
 from speechpipe_client.inbox import Deduplicator, EventQueue
 from speechpipe_client.options import Endpoint, Limits, SessionOptions
@@ -82,7 +82,10 @@ class Link:
 
     async def _connect_and_serve(self) -> None:
         urls = self._endpoint.urls
-        connection = await Connection.open(urls[self._turn % len(urls)], self._endpoint, self._limits)
+        url = urls[self._turn % len(urls)]
+        if self.opened is not None:
+            url = resuming(url)
+        connection = await Connection.open(url, self._endpoint, self._limits)
         try:
             await self._greet(connection)
             await self._serve(connection)
@@ -95,7 +98,13 @@ class Link:
             await connection.send(self._options.start())
         else:
             opened = self.opened
-            await connection.send(Resume(session_id=opened.session_id, token=opened.token, cursor=self._cursor))
+            resume = Resume(
+                session_id=opened.session_id,
+                token=opened.token,
+                cursor=self._cursor,
+                offset=self.outbox.acknowledged,
+            )
+            await connection.send(resume)
         try:
             async with asyncio.timeout(self._limits.handshake_seconds):
                 while not isinstance(message := await connection.receive(), Ready):
