@@ -6,6 +6,7 @@ SHELL := bash
 MEMBERS := services/common services/gateway services/stt services/translate operator clients
 MODELS := whisper-base audioeval
 PIPELINE ?= examples/local.yaml
+SPEECH ?= ../shared/speech
 SETTINGS := speechpipe_gateway.settings:GatewaySettings speechpipe_stt.settings:SttSettings \
   speechpipe_translate.settings:TranslateSettings
 SETTINGS_PAGE := docs/settings.md
@@ -19,7 +20,8 @@ export VENV PYTHON
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PYTHON=/path/to/python3.11 chooses the interpreter of .venv; PIPELINE=file.yaml what \`make up\` runs."
+	@echo "  PYTHON=/path/to/python3.11 chooses the interpreter of .venv; PIPELINE=file.yaml what \`make up\` runs,"
+	@echo "  SPEECH=DIR the clips (with a manifest.json) that \`make bench\` plays."
 
 .PHONY: setup
 setup: $(DONE)/packages $(DONE)/system models ## Make .venv with every dependency, and fetch the models
@@ -57,6 +59,13 @@ test: setup ## Run every suite: lint, then the tests of every member and of the 
 lint: setup ## Check style, types (mypy --strict) and import contracts
 	@$(BIN)/python scripts/check.py --lint $(MEMBERS)
 
+.PHONY: bench
+bench: setup ## Measure word error rate, bytes to Redis and memory per session, and compare with the bars
+	@test -f $(SPEECH)/manifest.json || { echo "no $(SPEECH)/manifest.json: name a folder of clips, make bench SPEECH=DIR"; exit 1; }
+	@$(BIN)/python bench/wer.py --speech $(SPEECH)
+	@$(BIN)/python bench/redis_bytes.py --speech $(SPEECH)
+	@$(BIN)/python bench/gateway_memory.py
+
 .PHONY: fmt
 fmt: setup ## Format the code and sort its imports
 	@$(BIN)/ruff check --fix --quiet --exit-zero .
@@ -72,5 +81,5 @@ lock: $(DONE)/venv ## Pin every dependency again (requirements/*.txt), by hash
 
 .PHONY: clean
 clean: ## Remove .venv and caches of the tools; models stay in the user's cache
-	@rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* build
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* build
 	@find . -name __pycache__ -prune -exec rm -rf {} +

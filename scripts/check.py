@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
 HOUSE = "scripts"
 """Folder of the tools and the tests that belong to no member."""
+TOOLS = (HOUSE, "bench")
+"""Folders of scripts, whose types are checked too."""
 
 LENIENT = (
     "--allow-untyped-defs",
@@ -70,6 +72,11 @@ def package_of(member: str) -> str:
     return package.name
 
 
+def inside(member: str, pattern: str) -> list[str]:
+    """What is in a member's folder under names that match, as paths from the root."""
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / member).glob(pattern))
+
+
 def lint_checks(members: Sequence[str]) -> list[Check]:
     """Style over everything, types member by member, import contracts."""
     mypy = (tool("mypy"), "--no-error-summary")
@@ -78,24 +85,33 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         Check("ruff check", (tool("ruff"), "check", "--quiet", ".")),
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src")) for member in members),
-        *(Check(f"mypy {member}/tests", (*lenient, f"{member}/tests")) for member in members),
-        Check(f"mypy {HOUSE}", (*mypy, HOUSE)),
+        *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
+        *(Check(f"mypy {folder}", (*mypy, folder)) for folder in TOOLS if (ROOT / folder).is_dir()),
         Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
     ]
 
 
-def suite(name: str, *options: str) -> Check:
-    """One pytest run over the ``tests`` of a folder, isolated by ``--rootdir``."""
+def suite(name: str, *command: str) -> Check:
+    """One pytest run, of which a JUnit report is kept."""
     report = REPORTS / f"{name.replace('/', '-')}.xml"
-    pytest = (sys.executable, "-m", "pytest", f"--rootdir={name}", "-q", f"--junitxml={report}")
-    command = (*pytest, *options, f"{name}/tests")
-    return Check(f"pytest {name}", command, report)
+    return Check(f"pytest {name}", (*command, "-q", f"--junitxml={report}"), report)
+
+
+def member_suite(folder: str, *options: str) -> Check:
+    """The ``tests`` of a folder, isolated by ``--rootdir``."""
+    return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", f"{folder}/tests", *options)
 
 
 def suites(members: Sequence[str]) -> list[Check]:
-    """Every member's suite with its coverage, and the house's own."""
+    """Every member's suite with its coverage, what a member runs in an environment of its own (its executables
+    ``test-*``, which hand their arguments to pytest), and the house's.
+    """
     coverage = ("--cov-config=pyproject.toml", "--cov-report=term:skip-covered")
-    return [*(suite(member, f"--cov={package_of(member)}", *coverage) for member in members), suite(HOUSE)]
+    return [
+        *(member_suite(member, f"--cov={package_of(member)}", *coverage) for member in members),
+        *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
+        member_suite(HOUSE),
+    ]
 
 
 def read_counts(report: Path) -> Counts:

@@ -68,3 +68,16 @@ def test_green_suites_exit_with_zero(house: Path) -> None:
     add_member(house, "first", PASSES)
     done = check(house, "first")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed, 0 skipped")
+
+
+def test_a_suite_with_an_environment_of_its_own_counts(house: Path) -> None:
+    """What a member's `test-*` script runs is part of the sum."""
+    add_member(house, "first", PASSES)
+    (house / "first" / "tests_apart").mkdir()
+    (house / "first" / "tests_apart" / "test_it.py").write_text(FAILS)
+    script = house / "first" / "test-apart"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pytest first/tests_apart "$@"\n')
+    script.chmod(0o755)
+    done = check(house, "first")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 passed, 1 failed, 0 skipped")
+    assert "== failed: pytest first/test-apart\n" in done.stdout
