@@ -74,4 +74,4 @@ def test_trailing_silence_is_not_speech():
 def test_apertium_modes_become_our_codes():
     """``apertium -l`` names pairs in several ways; modes that are no pair of known languages are left out."""
     listed = "  eco-es-fr\n  eng-spa\n  es-pt_BR\n  fr-es\n  xyzzy-spa\n"
-    assert parse_pairs(listed) == {("en", "es"), ("es", "pt"), ("fr", "es")}
+    assert parse_pairs(listed) == {("en", "es"): "eng-spa", ("es", "pt"): "es-pt_BR", ("fr", "es"): "fr-es"}

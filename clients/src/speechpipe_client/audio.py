@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from speechpipe_client.errors import SpeechpipeError
@@ -65,11 +66,31 @@ class AudioFile:
         """
         size = max(1, round(self.sample_rate * BLOCK_SECONDS))
         try:
-            with soundfile.SoundFile(str(self.path)) as file:
-                while len(block := file.read(size, dtype="int16", always_2d=True)):
-                    yield np.ascontiguousarray(block, dtype="<i2").tobytes()
+            with _Sequential(str(self.path)) as file:
+                while len(block := file.read(size, dtype="float32", always_2d=True)):
+                    yield to_int16(block).astype("<i2").tobytes()
         except (OSError, soundfile.SoundFileError) as error:
             raise AudioError(f"{self.path}: cannot be read to its end: {error}") from error
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # the package has no types
+    """Reads from beginning to end without seeking.
+
+    soundfile seeks to where it is after each read of a seekable file, and an MP3 decoder that seeks loses what earlier
+    frames left for later ones: block by block, speech would come out as noise.
+    """
+
+    def seekable(self) -> bool:
+        """Said to be not, which is what turns the seeking off."""
+        return False
+
+
+def to_int16(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    """Samples in [-1, 1] as 16-bit integers, clipped; what was 16-bit before comes out unchanged.
+
+    libsndfile's own conversion does not scale files that hold floats: speech would come out as silence.
+    """
+    return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
 
 
 async def paced(blocks: Iterable[bytes], pace: Pace, bytes_per_second: float) -> AsyncIterator[bytes]:

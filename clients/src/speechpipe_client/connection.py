@@ -20,7 +20,7 @@ _decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessa
 
 
 def resuming(url: str) -> str:
-    """The address with ``resume=1`` in its query: a gateway whose queue is full lets a session come back all the same."""
+    """The address with ``resume=1`` in its query: a gateway whose queue is full still lets a session come back."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, "resume=1")))))
 

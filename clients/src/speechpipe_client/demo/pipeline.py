@@ -7,12 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
+from speechpipe_common.downloads import cache_root
 from speechpipe_operator.components import Plan
-from speechpipe_operator.local import LocalError, LocalOptions, LocalPipeline
+from speechpipe_operator.local import LocalOptions, LocalPipeline
 from speechpipe_operator.plan import make_plan
 from speechpipe_operator.spec import API_VERSION, KIND, SpeechPipeline
-
-_TAIL_LINES = 30
 
 
 class _FileLog:
@@ -42,25 +41,19 @@ def demo_plan(*, translation: bool) -> Plan:
     return make_plan(SpeechPipeline.model_validate(document))
 
 
+def log_path() -> Path:
+    """Where the output of the demo's last run is kept."""
+    return cache_root() / "demo.log"
+
+
 @asynccontextmanager
 async def local_gateway(*, translation: bool) -> AsyncIterator[str]:
-    """Run the pipeline and give the address of its gateway; when something fails, its last log lines are shown.
+    """Run the pipeline and give the address of its gateway; everything it says goes to ``log_path``.
 
     Raises:
         LocalError: it could not be started.
     """
-    with TemporaryDirectory(prefix="speechpipe-demo-") as folder:
-        log_path = Path(folder) / "pipeline.log"
-        options = LocalOptions(data_dir=Path(folder) / "data", any_port=True)
-        with log_path.open("w", encoding="utf-8") as file:
-            try:
-                async with LocalPipeline(demo_plan(translation=translation), options, _FileLog(file)) as pipeline:
-                    yield pipeline.gateway_url
-            except LocalError:
-                _show_tail(log_path)
-                raise
-
-
-def _show_tail(path: Path) -> None:
-    for line in path.read_text(encoding="utf-8").splitlines()[-_TAIL_LINES:]:
-        sys.stderr.write(f"{line}\n")
+    with TemporaryDirectory(prefix="speechpipe-demo-") as folder, log_path().open("w", encoding="utf-8") as file:
+        options = LocalOptions(data_dir=Path(folder), any_port=True)
+        async with LocalPipeline(demo_plan(translation=translation), options, _FileLog(file)) as pipeline:
+            yield pipeline.gateway_url

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 from rich.console import Console
 
-from speechpipe_client.demo.clips import Clip, load
-from speechpipe_client.demo.pairs import installed_pairs
-from speechpipe_client.demo.pipeline import local_gateway
+from speechpipe_client.demo.clips import CHOICES, Clip, load
+from speechpipe_client.demo.pairs import working_pairs
+from speechpipe_client.demo.pipeline import local_gateway, log_path
 from speechpipe_client.demo.play import Played, play
 from speechpipe_client.demo.verdict import Expected, Verdict, judge
 from speechpipe_client.demo.view import View, summary
@@ -36,7 +36,7 @@ def main(url: str | None = None, api_key: str | None = None) -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except (DownloadError, LocalError) as error:
-        sys.stderr.write(f"speechpipe: {error}\n")
+        sys.stderr.write(f"speechpipe: {error}\nThe pipeline's log: {log_path()}\n")
         raise SystemExit(1) from error
     raise SystemExit(0 if passed else 1)
 
@@ -44,10 +44,11 @@ def main(url: str | None = None, api_key: str | None = None) -> None:
 async def _demo(console: Console, url: str | None, api_key: str | None) -> bool:
     begun = time.monotonic()
     folder = await asyncio.to_thread(fetch, ASSETS["audioeval"])
-    pairs = await installed_pairs()
+    wanted = {(choice.language, choice.wish) for choice in CHOICES if choice.wish is not None}
+    pairs = await working_pairs(wanted)
     clips = load(folder, pairs)
-    if not any(clip.target for clip in clips):
-        console.print("No translation: Apertium has no pair here. apt install apertium apertium-eng-spa adds one.")
+    for source, target in sorted(wanted - pairs):
+        console.print(f"No translation {source} -> {target}: Apertium cannot do it here; see `speechpipe doctor`.")
     async with AsyncExitStack() as stack:
         if url is None:
             console.print("Starting Valkey, gateway, speech and translation workers ...")
@@ -82,4 +83,6 @@ def _report(console: Console, results: list[tuple[Played, Verdict]], seconds: fl
     languages = len({played.clip.language for played, _ in results})
     outcome = f"{failed} of {len(results)} clips failed" if failed else f"all {len(results)} clips passed"
     console.print(f"{outcome}, {languages} languages, {seconds:.0f} s")
+    if failed:
+        console.print(f"The pipeline's log: {log_path()}", soft_wrap=True)
     return failed == 0
