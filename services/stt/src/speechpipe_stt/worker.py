@@ -1,6 +1,7 @@
 """The worker: audio jobs in, transcripts out, the model on a thread of its own."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -168,6 +169,8 @@ def run(settings: SttSettings, loader: EngineLoader = load_engine) -> int:
     """Run the worker process to its end; returns the exit status."""
     named = settings.model_copy(update={"instance_id": process.instance_name(COMPONENT, settings.instance_id)})
     configure(component=COMPONENT, instance_id=named.instance_id, level=named.log_level, form=named.log_format)
+    # It says at level info that it begins with each utterance.
+    logging.getLogger("faster_whisper").setLevel(logging.WARNING)
     status = 0
 
     async def main(stop: asyncio.Event) -> None:
