@@ -1,5 +1,6 @@
 """Opens sessions and takes them over: from what a client asked for to a ``LiveSession`` that runs."""
 
+import re
 import time
 from dataclasses import dataclass
 from typing import cast
@@ -15,6 +16,7 @@ from speechpipe_gateway.media import AudioInput
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.native import ProtocolError
 from speechpipe_gateway.session import Options, Replay, Save, SessionConfig, SessionCore, restore
+from speechpipe_gateway.session.ledger import entry_key
 from speechpipe_gateway.settings import GatewaySettings
 
 PARTIAL_SECONDS = 5.0
@@ -24,6 +26,12 @@ ACK_SAMPLES = 2 * SAMPLE_RATE
 SHORTEST_SILENCE, LONGEST_SILENCE = 0.2, 10.0
 LONGEST_HINT = 1_000
 """Characters of a prompt or of hotwords; Whisper itself keeps about 220 tokens."""
+
+FURTHEST_OFFSET = 1 << 48
+"""Frames: 46 years at 192 kHz."""
+
+_CURSOR = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+"""An entry id of a Redis stream, two unsigned numbers of 64 bits; another one would fail there again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +82,11 @@ class SessionFactory:
 
         Raises:
             ResumeDeniedError: no such session, or not its token or key.
-            ProtocolError: the cursor is none.
+            ProtocolError: the cursor or the offset is none.
             redis.RedisError: Redis is away.
         """
         _check_cursor(resume.cursor)
+        _check_offset(resume.offset)
         token = new_token()
         stored = await self._store.take_over(
             resume.session_id,
@@ -89,7 +98,7 @@ class SessionFactory:
         )
         start = _declared(stored)
         probe = AudioInput(start)
-        restored = restore(stored, resume.cursor, probe.to_session(max(resume.offset, 0)))
+        restored = restore(stored, resume.cursor, probe.to_session(resume.offset))
         audio = AudioInput(start, first_sample=restored.position)
         core = SessionCore(
             resume.session_id,
@@ -160,10 +169,16 @@ def _samples(seconds: float) -> int:
 
 
 def _check_cursor(cursor: str) -> None:
-    milliseconds, dash, sequence = cursor.partition("-")
-    if not (milliseconds.isascii() and milliseconds.isdigit() and dash and sequence.isascii() and sequence.isdigit()):
+    if not _CURSOR.fullmatch(cursor) or max(entry_key(cursor)) >= 1 << 64:
         raise ProtocolError(
             "bad_message", f"cursor {cursor[:40]!r} is none; send the cursor of the last message, or 0-0"
+        )
+
+
+def _check_offset(offset: int) -> None:
+    if not 0 <= offset <= FURTHEST_OFFSET:
+        raise ProtocolError(
+            "bad_message", f"offset is {offset}; say the number of the first frame that you still have, or 0"
         )
 
 
