@@ -154,10 +154,11 @@ async def test_a_range_over_blocks_is_read_whole_and_a_hole_is_an_error(redis: R
     assert await worker.read_audio([job]) == [MissingAudio(wanted=120, found=20)]
 
 
-async def test_an_overtaken_partial_is_not_worth_decoding(redis: Redis, sessions: SessionStore) -> None:
-    """A partial with a newer revision submitted is Overtaken; finals never are."""
+@pytest.mark.parametrize("kind", ["partial", "candidate"])
+async def test_an_overtaken_job_is_not_worth_decoding(redis: Redis, sessions: SessionStore, kind: str) -> None:
+    """A partial or candidate with a newer revision submitted is Overtaken; finals never are."""
     await submit(sessions, rev=2)
-    partial = msgspec.structs.replace(JOB, kind="partial", rev=1)
+    partial = msgspec.structs.replace(JOB, kind=kind, rev=1)
     worker = WorkerStore(redis, KEYS)
     assert await worker.read_audio([partial]) == [Overtaken()]
     assert await worker.read_audio([JOB]) == [MissingAudio(wanted=3200, found=0)]

@@ -45,7 +45,10 @@ class MissingAudio:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """A partial job whose segment is final, or has had a newer revision submitted."""
+    """A partial or candidate whose segment is final, or has had a newer revision submitted.
+
+    A candidate that was promoted is never overtaken: nothing newer follows it.
+    """
 
 
 Fetched = bytes | MissingAudio | Overtaken
@@ -180,7 +183,7 @@ class WorkerStore:
 
 
 def _judge(job: AudioJob, record: bytes | None, done: bool, pcm: bytes) -> Fetched:
-    if job.kind == "partial" and (done or _overtaken(job, record)):
+    if job.kind != "final" and (done or _overtaken(job, record)):
         return Overtaken()
     wanted = (job.end - job.start) * 2
     return pcm if len(pcm) == wanted else MissingAudio(wanted=wanted, found=len(pcm))
