@@ -42,7 +42,10 @@ class TranslateSettings(WorkerSettings):
     )
     beam_size: int = Field(default=5, ge=1, le=32, description="Hypotheses that ctranslate2 and easynmt keep.")
     max_decoding_length: int = Field(
-        default=256, ge=8, le=2048, description="Most tokens of a translation by ctranslate2 or easynmt."
+        default=256,
+        ge=8,
+        le=512,
+        description="Most tokens of a text, which is cut there, and of its translation, by ctranslate2 or easynmt.",
     )
     max_batch_size: int = Field(default=16, ge=1, le=512, description="Most texts taken from a stream at once.")
     model_threads: int = Field(default=2, ge=1, le=64, description="Threads that run models: batches in work at once.")

@@ -22,7 +22,8 @@ class Decoding:
     Args:
         device: ``auto``, ``cpu`` or ``cuda``.
         beam_size: hypotheses kept, at least 1.
-        max_length: most tokens of a translation; without a bound, odd input can make Marian repeat itself.
+        max_length: most tokens of a text, which is cut there, and of its translation; without a bound, odd input can
+            make Marian repeat itself, and input longer than its positions fails.
         max_batch: most texts decoded together.
     """
 
@@ -93,7 +94,8 @@ class CTranslate2Model:
 
     def translate(self, texts: Sequence[str]) -> list[Outcome]:
         """All texts, in batches; when the device gives up, each is an ``EngineFailed``."""
-        pieces = [[*self._source.encode(text, out_type=str), *self._end] for text in texts]
+        longest = self._decoding.max_length - 1
+        pieces = [[*self._source.encode(text, out_type=str)[:longest], *self._end] for text in texts]
         try:
             results = self._translator.translate_batch(
                 pieces,

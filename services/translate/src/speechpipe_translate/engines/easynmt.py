@@ -45,7 +45,7 @@ class EasyNMTEngine:
         folder = self._folders[pair]
         device = None if self._decoding.device == "auto" else self._decoding.device
         try:
-            translator = self._network(str(folder))
+            translator = self._network(str(folder), tokenizer_args={"model_max_length": self._decoding.max_length})
             return EasyNMTModel(pair, self._wrapper(folder.name, translator=translator, device=device), self._decoding)
         except (RuntimeError, OSError, ValueError) as error:
             raise EngineFailed(f"the model in {folder} cannot be loaded: {error}") from error
