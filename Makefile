@@ -55,6 +55,14 @@ up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
 test: setup ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
+.PHONY: e2e
+e2e: setup ## Break whole pipelines of real processes (a part of `make test`)
+	@$(BIN)/pytest --rootdir=e2e/local e2e/local
+
+.PHONY: soak
+soak: setup ## The same, ten times as often; takes long
+	@$(BIN)/pytest --rootdir=e2e/local e2e/local --soak
+
 .PHONY: lint
 lint: setup ## Check style, types (mypy --strict) and import contracts
 	@$(BIN)/python scripts/check.py --lint $(MEMBERS)

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
 HOUSE = "scripts"
 """Folder of the tools and the tests that belong to no member."""
+FAULTS = "e2e/local"
+"""Folder of the suite that breaks whole pipelines of real processes."""
 TOOLS = (HOUSE, "bench")
 """Folders of scripts, whose types are checked too."""
 
@@ -72,6 +74,11 @@ def package_of(member: str) -> str:
     return package.name
 
 
+def present(*folders: str) -> list[str]:
+    """Those of the folders that this repository has."""
+    return [folder for folder in folders if (ROOT / folder).is_dir()]
+
+
 def inside(member: str, pattern: str) -> list[str]:
     """What is in a member's folder under names that match, as paths from the root."""
     return sorted(str(path.relative_to(ROOT)) for path in (ROOT / member).glob(pattern))
@@ -86,7 +93,8 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src")) for member in members),
         *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
-        *(Check(f"mypy {folder}", (*mypy, folder)) for folder in TOOLS if (ROOT / folder).is_dir()),
+        *(Check(f"mypy {folder}", (*lenient, folder)) for folder in present(FAULTS)),
+        *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),
         Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
     ]
 
@@ -97,20 +105,21 @@ def suite(name: str, *command: str) -> Check:
     return Check(f"pytest {name}", (*command, "-q", f"--junitxml={report}"), report)
 
 
-def member_suite(folder: str, *options: str) -> Check:
-    """The ``tests`` of a folder, isolated by ``--rootdir``."""
-    return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", f"{folder}/tests", *options)
+def pytest_in(folder: str, tests: str, *options: str) -> Check:
+    """The tests of a folder, isolated by ``--rootdir``."""
+    return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", tests, *options)
 
 
 def suites(members: Sequence[str]) -> list[Check]:
     """Every member's suite with its coverage, what a member runs in an environment of its own (its executables
-    ``test-*``, which hand their arguments to pytest), and the house's.
+    ``test-*``, which hand their arguments to pytest), the house's, and the faults.
     """
     coverage = ("--cov-config=pyproject.toml", "--cov-report=term:skip-covered")
     return [
-        *(member_suite(member, f"--cov={package_of(member)}", *coverage) for member in members),
+        *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in members),
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
-        member_suite(HOUSE),
+        pytest_in(HOUSE, f"{HOUSE}/tests"),
+        *(pytest_in(folder, folder) for folder in present(FAULTS)),
     ]
 
 
