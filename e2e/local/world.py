@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-import redis.asyncio
+import msgspec
 from redis.exceptions import RedisError
 
 from callers import Caller
@@ -92,7 +92,8 @@ class World:
         self, kind: str, pool: list[Service], command: tuple[str, ...], env: Mapping[str, str]
     ) -> Service:
         name = f"{kind}-{len(pool)}"
-        settings = {"REDIS_URL": self.valkey.url} | env
+        # The name tells its connections apart from those of others.
+        settings = {"REDIS_URL": f"{self.valkey.url}?client_name={name}"} | env
         service = Service(name, command, settings, self.directory / f"{name}.log")
         pool.append(service)
         return service
@@ -142,8 +143,7 @@ class World:
         """Clients speak inside the block; at its end they stop and get what they are owed."""
         enough = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            for caller in callers:
-                tasks.create_task(caller.talk(enough))
+            talks = [tasks.create_task(caller.talk(enough)) for caller in callers]
             try:
                 await eventually(
                     lambda: all(caller.session_id or caller.failure for caller in callers), "all sessions to be open"
@@ -152,8 +152,14 @@ class World:
             finally:
                 enough.set()
             async with asyncio.timeout(SETTLE_SECONDS):
-                for task in list(tasks._tasks):
-                    await task
+                await asyncio.gather(*talks)
+        for caller in callers:
+            self._keep(caller)
+
+    def _keep(self, caller: Caller) -> None:
+        """Leave what a client said and got beside the logs, for whoever asks what went wrong."""
+        lines = [msgspec.json.encode(one).decode() for one in (*caller.said, *caller.wire.messages)]
+        (self.directory / f"{caller.name}-{caller.session_id}.jsonl").write_text("\n".join(lines))
 
     async def lengths(self) -> dict[str, int]:
         """Entries of each job stream that nobody has settled."""
