@@ -139,7 +139,7 @@ def test_threads_and_evictions_do_not_meet() -> None:
     engine = Counting()
     pool = pool_of(engine, max_pairs=1)
     with ThreadPoolExecutor(4) as threads:
-        for done in [threads.submit(use, pool, (A, B, C)[number % 3]) for number in range(300)]:
+        for done in [threads.submit(use, pool, (A, B, C)[number % 3]) for number in range(60)]:
             done.result()
     pool.close()
     assert engine.open == 0

@@ -9,6 +9,9 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -57,17 +60,22 @@ class Pipeline:
         """Jobs not settled yet."""
         return await self.redis.xlen(KEYS.transcriptions) + await self.redis.xlen(KEYS.text_partials)
 
+    async def settled(self) -> bool:
+        """Whether no job is left, and something was heard."""
+        return bool(self.heard) and not await self.left()
+
+    async def subscribed(self) -> bool:
+        """Whether the channel has its listener."""
+        [(_, listeners)] = cast(list[tuple[bytes, int]], await self.redis.pubsub_numsub(KEYS.results(CLIENT)))
+        return listeners > 0
+
 
 @pytest_asyncio.fixture
 async def pipeline(redis_client: Redis) -> AsyncIterator[Pipeline]:
     """A listening client on an empty Valkey."""
     view = Pipeline(redis_client)
     listening = asyncio.create_task(view.listen())
-
-    async def subscribed() -> bool:
-        return bool(dict(await redis_client.pubsub_numsub(KEYS.results(CLIENT)))[KEYS.results(CLIENT).encode()])
-
-    await eventually(subscribed, "the subscription")
+    await eventually(view.subscribed, "the subscription")
     yield view
     listening.cancel()
 
@@ -140,20 +148,15 @@ def texts(deliveries: Sequence[Delivery]) -> list[tuple[int, str, str]]:
 async def test_a_final_is_translated_once(pipeline: Pipeline, worker: Worker) -> None:
     """A text job comes out once on the channel and once in the stream under the same id, and the job is gone."""
     await pipeline.submit(job("I saw the house."), job("I saw the house.", submitted_at=1.0))
-    await eventually(lambda: settled(pipeline), "both jobs")
+    await eventually(pipeline.settled, "both jobs")
     replayed = await pipeline.replayed()
     assert texts(replayed) == texts(pipeline.heard) == [(16000, "es", "Vi la casa.")]
-    [(entry, _)] = await pipeline.redis.xrange(KEYS.results(CLIENT))
+    [(entry, _)] = await pipeline.redis.xrange(KEYS.results(CLIENT)) or []
     assert pipeline.heard[0].id == entry.decode()
     body = pipeline.heard[0].body
     assert isinstance(body, Translated)
     assert (body.rev, body.final, body.source) == (2, True, "en")
     assert body.processing_time > 0
-
-
-async def settled(pipeline: Pipeline) -> bool:
-    """Whether no job is left, and something was heard."""
-    return bool(pipeline.heard) and not await pipeline.left()
 
 
 async def test_several_targets_each_get_their_text(pipeline: Pipeline, worker: Worker) -> None:
@@ -174,7 +177,7 @@ async def test_a_partial_is_published_only(pipeline: Pipeline, worker: Worker) -
         job("old news", final=False, rev=1, segment=1, expires_at=now - 1),
         job("two houses", final=False, rev=1, segment=2, expires_at=now + 600),
     )
-    await eventually(lambda: settled(pipeline), "both partials")
+    await eventually(pipeline.settled, "both partials")
     [delivery] = pipeline.heard
     assert (delivery.id, delivery.body.segment, delivery.body.final) == ("", 2, False)
     assert await pipeline.replayed() == []
@@ -192,20 +195,24 @@ async def test_an_unsupported_pair_is_a_last_word(pipeline: Pipeline, worker: Wo
     assert await pipeline.left() == 0
 
 
+def heard_from(pipeline: Pipeline, segment: int) -> bool:
+    """Whether this or a later segment's translation was heard."""
+    return any(delivery.body.segment >= segment for delivery in pipeline.heard)
+
+
 async def test_killed_workers_lose_and_double_nothing(valkey: str, pipeline: Pipeline) -> None:
     """Finals submitted while workers are killed one after the other all come out, each once."""
     finals = [job(f"I saw {number} houses.", segment=number) for number in range(200)]
-    for round_ in range(3):
+    for first in range(0, 180, 60):
         victim = Worker(valkey)
         await victim.start()
-        await pipeline.submit(*finals[round_ * 60 : round_ * 60 + 60])
-        heard = len(pipeline.heard)
-        await eventually(lambda heard=heard: len(pipeline.heard) > heard, "a first answer")
+        await pipeline.submit(*finals[first : first + 60])
+        await eventually(partial(heard_from, pipeline, first), "a first answer")
         await victim.kill()
     last = Worker(valkey)
     await last.start()
     await pipeline.submit(*finals[180:])
-    await eventually(lambda: settled(pipeline), "all finals")
+    await eventually(pipeline.settled, "all finals")
     log = await last.stop()
     assert [segment for segment, _, _ in texts(await pipeline.replayed())] == list(range(200))
     assert len(pipeline.heard) == 200
@@ -213,17 +220,36 @@ async def test_killed_workers_lose_and_double_nothing(valkey: str, pipeline: Pip
     assert "houses" not in log
 
 
+async def test_a_job_that_breaks_the_engine_ends_as_a_dead_letter(
+    valkey: str, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """A final on which the engine always breaks is tried MAX_DELIVERIES times, then buried and its client told once."""
+    modes = tmp_path / "modes"
+    modes.mkdir()
+    (modes / "eng-spa.mode").write_text("false")
+    worker = Worker(valkey, APERTIUM_DATADIR=str(tmp_path), MAX_DELIVERIES="2")
+    await worker.start()
+    await pipeline.submit(job("hello"), job("hello", final=False, segment=1))
+    await eventually(pipeline.settled, "the burial")
+    await worker.stop()
+    [letter] = await pipeline.redis.xrange(KEYS.dead_letters) or []
+    assert b"2 deliveries" in letter[1][b"reason"]
+    assert [(item.body.code, item.body.retry, item.body.language) for item in pipeline.heard] == [
+        ("gave_up", False, "es")
+    ]
+
+
 async def test_a_stopped_worker_leaves_in_good_order(pipeline: Pipeline, worker: Worker) -> None:
     """SIGTERM ends the worker with status 0, out of its group, without a word of the text in its log."""
     await pipeline.submit(job("The xyzzyq is secret."))
-    await eventually(lambda: settled(pipeline), "the job")
+    await eventually(pipeline.settled, "the job")
     log = await worker.stop()
     assert worker.process.returncode == 0
     assert await pipeline.redis.xinfo_consumers(KEYS.transcriptions, TRANSLATION_GROUP) == []
     assert "xyzzyq" not in log
 
 
-async def test_an_engine_that_is_not_there_ends_the_process(valkey: str, tmp_path) -> None:
+async def test_an_engine_that_is_not_there_ends_the_process(valkey: str, tmp_path: Path) -> None:
     """Without models the worker exits with status 1 and says which folder lacks them."""
     worker = Worker(valkey, TRANSLATION_ENGINE="ctranslate2", MODEL_DIR=str(tmp_path))
     process = await asyncio.create_subprocess_exec(
