@@ -44,7 +44,7 @@ async def settled_rss(process: psutil.Process) -> int:
 async def measure(sessions: int, silence_seconds: float, log: Path) -> bool:
     """Open, read, and print; True when the bar holds."""
     silence = bytes(round(silence_seconds * RATE) * 2)
-    async with pipeline(log) as running, AsyncExitStack() as stack:
+    async with pipeline(log, WARM_UP + sessions) as running, AsyncExitStack() as stack:
         process = psutil.Process(running.pids("gateway")[0])
         started = process.memory_info().rss
         await open_idle(stack, running.gateway_url, WARM_UP, silence)

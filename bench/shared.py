@@ -11,10 +11,12 @@ import soundfile
 
 from speechpipe_client.audio import to_int16
 from speechpipe_client.demo.clips import Clip, speech_end
-from speechpipe_client.demo.pipeline import demo_plan
 from speechpipe_client.demo.scoring import normalise
 from speechpipe_common.downloads import ASSETS, fetch
+from speechpipe_operator.components import Plan
 from speechpipe_operator.local import LocalOptions, LocalPipeline
+from speechpipe_operator.plan import make_plan
+from speechpipe_operator.spec import API_VERSION, KIND, SpeechPipeline
 
 
 class QuietLog:
@@ -29,12 +31,24 @@ class QuietLog:
         self._file.flush()
 
 
+def plan(sessions: int) -> Plan:
+    """Valkey, a gateway that takes ``sessions`` sessions, an STT worker with Whisper base in int8; no translation."""
+    limits = {"sessions": sessions, "sessionsPerKey": sessions}
+    spec = {
+        "redis": {"managed": {"persistence": "none"}},
+        "gateway": {"auth": {"mode": "none"}, "limits": limits},
+        "stt": {"model": "base", "device": "cpu", "computeType": "int8"},
+    }
+    document = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "bench"}, "spec": spec}
+    return make_plan(SpeechPipeline.model_validate(document))
+
+
 @asynccontextmanager
-async def pipeline(log: Path) -> AsyncIterator[LocalPipeline]:
-    """The demo's pipeline without translation: Valkey, one gateway, one STT worker with Whisper base in int8."""
+async def pipeline(log: Path, sessions: int = 10) -> AsyncIterator[LocalPipeline]:
+    """Run ``plan`` on free ports, and keep nothing but its log."""
     with TemporaryDirectory(prefix="speechpipe-bench-") as folder:
         options = LocalOptions(data_dir=Path(folder), any_port=True)
-        async with LocalPipeline(demo_plan(translation=False), options, QuietLog(log)) as running:
+        async with LocalPipeline(plan(sessions), options, QuietLog(log)) as running:
             yield running
 
 
