@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from session_world import CONFIG, QUIET, SOFT, SPEECH, World, transcript
 
-from speechpipe_common.messages import Delivery, Failure, SegmentRecord, Translated
+from speechpipe_common.messages import Delivery, Failure, SegmentRecord, Transcript, Translated
 from speechpipe_common.store import StoredSession
 from speechpipe_common.wire import AudioAck, Error, FinalCaption, Realtime, SpeechStarted, Translation
 from speechpipe_gateway.session import Close, Options, Promote, Release, Replay, restore
@@ -282,6 +282,30 @@ def test_a_closed_segment_is_awaited_and_not_cut_again() -> None:
     new.now += CONFIG.resubmit_seconds
     effects = new.core.tick(new.now, listening=True)
     assert [(e.job.segment, e.job.end, e.mend) for e in effects if hasattr(e, "mend")] == [(0, 48_000, True)]
+
+
+def test_audio_keeps_its_place_when_finals_come_before_it() -> None:
+    """Finals that the old gateway's jobs bring while the client is still sending again do not shift what follows."""
+    first = SegmentRecord(turn=0, start=0, end=48_000, rev=1_000_001, language="en", targets=())
+    second = msgspec.structs.replace(first, turn=64_000, start=64_000, end=112_000, rev=1_000_002)
+    restored = restore(StoredSession(2, {"acked": "0", "source": "en"}, (first, second), ()), "0-0", 0)
+    new = World.resumed(restored, "0-0")
+    new.hear(QUIET, 1.0)
+    heard = new.core.tape.end
+    new.deliver(
+        Transcript(
+            segment=0,
+            rev=1_000_001,
+            kind="final",
+            start=0,
+            end=48_000,
+            text="hello",
+            language="en",
+            language_probability=1.0,
+            processing_time=0.1,
+        )
+    )
+    assert new.core.tape.end == heard
 
 
 def test_missed_results_are_replayed_and_known_ones_are_not() -> None:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from redis.exceptions import RedisError
@@ -266,8 +267,12 @@ class LiveSession:
             self.deliver(delivery)
 
     def _send(self, effect: Send) -> None:
+        message = effect.message
+        if isinstance(message, AudioAck):
+            # It has waited for Redis, and results were sent meanwhile: its cursor must not lead back behind them.
+            message = msgspec.structs.replace(message, cursor=self.core.ledger.cursor)
         if self.outbox is not None:
-            self.outbox.put(effect.message)
+            self.outbox.put(message)
 
     def _close(self, effect: Close) -> bool:
         if self.outbox is not None:

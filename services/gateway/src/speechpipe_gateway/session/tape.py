@@ -31,7 +31,8 @@ class Tape:
         return bytes(self._bytes[(start - self.start) * 2 : (end - self.start) * 2])
 
     def free(self, before: int) -> None:
-        """Forget everything before an offset."""
+        """Forget everything before an offset; what has not come yet keeps its place, needed or not."""
+        before = min(before, self.end)
         if before > self.start:
             del self._bytes[: (before - self.start) * 2]
             self.start = before
