@@ -17,8 +17,8 @@ from speechpipe_client.demo.view import View, summary
 from speechpipe_common.downloads import ASSETS, DownloadError, fetch
 from speechpipe_operator.local import LocalError
 
-SESSIONS = 3
-"""Clips played at a time: enough to show sessions side by side, few enough for two cores."""
+SESSIONS = 2
+"""Clips played at a time: sessions side by side, and two cores still have time for partials."""
 
 
 def main(url: str | None = None, api_key: str | None = None) -> None:
