@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-
 from speech import Clip, Samples
+
 from speechpipe_client import Event, Limits, Session, SessionOptions, SpeechpipeError, connect
 from speechpipe_client import link as client_link
 from speechpipe_client.connection import Connection, ConnectionLost

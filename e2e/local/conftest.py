@@ -12,10 +12,10 @@ import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from callers import tapped  # noqa: E402, F401 - a fixture
-from speech import Clip  # noqa: E402
-from speech import clips as read_clips  # noqa: E402
-from world import World, running  # noqa: E402
+from callers import tapped  # noqa: F401 - a fixture
+from speech import Clip
+from speech import clips as read_clips
+from world import World, running
 
 _figures = pytest.StashKey[list[str]]()
 

@@ -9,7 +9,24 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 WRITES = frozenset(
-    "APPEND DEL EXPIRE HDEL HINCRBY HSET PUBLISH SADD SET UNLINK XACK XADD XCLAIM XDEL ZADD ZREM".split()
+    [
+        "APPEND",
+        "DEL",
+        "EXPIRE",
+        "HDEL",
+        "HINCRBY",
+        "HSET",
+        "PUBLISH",
+        "SADD",
+        "SET",
+        "UNLINK",
+        "XACK",
+        "XADD",
+        "XCLAIM",
+        "XDEL",
+        "ZADD",
+        "ZREM",
+    ]
 )
 _LINE = re.compile(rb'^\+[\d.]+ \[\d+ (\S+)\] "([^"]*)"(.*)$')
 _READ_LIMIT = 1 << 24

@@ -61,7 +61,7 @@ class Service:
         """Start it; it is not ready yet."""
         self.wanted = True
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
+            self._process = subprocess.Popen(
                 self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
@@ -110,9 +110,7 @@ class Service:
         )
 
     def _get(self, path: str) -> aiohttp.client._RequestContextManager:
-        return aiohttp.request(
-            "GET", f"http://127.0.0.1:{self._health}{path}", timeout=aiohttp.ClientTimeout(total=3)
-        )
+        return aiohttp.request("GET", f"http://127.0.0.1:{self._health}{path}", timeout=aiohttp.ClientTimeout(total=3))
 
 
 def _inherited() -> dict[str, str]:

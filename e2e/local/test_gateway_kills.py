@@ -6,13 +6,13 @@ import signal
 from collections.abc import Callable, Sequence
 
 import pytest
-
 from callers import Caller
 from conftest import Amount
 from monitor import addresses, monitor
 from processes import Service
-from speechpipe_common.testing import eventually
 from world import World, verdict
+
+from speechpipe_common.testing import eventually
 
 FREEZE_EVERY = 4
 """One gateway in so many is frozen instead of killed."""

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
-
 from conftest import Amount
 from processes import Service
 from world import World, ready_one, verdict

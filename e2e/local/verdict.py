@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callers import Said
+
 from speechpipe_client.demo.scoring import error_rate
 from speechpipe_common.wire import FinalCaption, Realtime, ServerMessage, Translation
 
@@ -27,9 +28,7 @@ class Verdict:
 
     def __add__(self, other: "Verdict") -> "Verdict":
         """Sum."""
-        return Verdict(
-            *(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__)
-        )
+        return Verdict(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
     @property
     def clean(self) -> bool:

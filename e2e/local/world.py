@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from redis.exceptions import RedisError
-
 from callers import Caller
 from processes import Service
+from redis.exceptions import RedisError
 from speech import Clip, endless
+from verdict import Verdict, judge
+
 from speechpipe_common.keys import STT_GROUP, TRANSLATION_GROUP, Keys
 from speechpipe_common.store import connect
 from speechpipe_common.testing import ValkeyServer, eventually, free_port
-from verdict import Verdict, judge
 
 START_SECONDS = 90.0
 SETTLE_SECONDS = 120.0
@@ -88,9 +88,7 @@ class World:
         """A translation worker; not started."""
         return self._service("translate", self.translate, ("-m", "speechpipe_translate"), TRANSLATE | env)
 
-    def _service(
-        self, kind: str, pool: list[Service], command: tuple[str, ...], env: Mapping[str, str]
-    ) -> Service:
+    def _service(self, kind: str, pool: list[Service], command: tuple[str, ...], env: Mapping[str, str]) -> Service:
         name = f"{kind}-{len(pool)}"
         # The name tells its connections apart from those of others.
         settings = {"REDIS_URL": f"{self.valkey.url}?client_name={name}"} | env
