@@ -122,7 +122,7 @@ async def gateway(
         yield peer
 
 
-def final(segment: str, text: str, cursor: str) -> wire.FinalCaption:
+def final(segment: str, text: str, cursor: str, end: float = 1.0) -> wire.FinalCaption:
     """A final caption with as little as needed."""
     return wire.FinalCaption(
         segment_id=segment,
@@ -130,7 +130,7 @@ def final(segment: str, text: str, cursor: str) -> wire.FinalCaption:
         text=text,
         language="en",
         start=0.0,
-        end=1.0,
+        end=end,
         words=(),
         continues=False,
         processing_time=0.1,

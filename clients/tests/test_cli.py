@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from peer import DEADLINE, Caller, final, gateway, partial, translated
 
+from speechpipe_client.demo.clips import CHOICES
 from speechpipe_common import wire
 
 PROGRAM = str(Path(sys.executable).with_name("speechpipe"))
@@ -34,9 +35,9 @@ async def start(*arguments: object) -> asyncio.subprocess.Process:
     )
 
 
-async def end(process: asyncio.subprocess.Process) -> Ended:
+async def end(process: asyncio.subprocess.Process, seconds: float = DEADLINE) -> Ended:
     """Wait for its end."""
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(seconds):
         out, err = await process.communicate()
     return Ended(process.returncode or 0, out.decode(), err.decode())
 
@@ -196,3 +197,19 @@ async def test_listen_without_portaudio_says_what_to_install():
     assert ended.code == 2
     assert "Traceback" not in ended.err
     assert "libportaudio2" in ended.err or "no such microphone" in ended.err
+
+
+async def test_the_demo_fails_when_the_text_is_wrong():
+    """A gateway that answers every clip with the same wrong sentence: exit code 1, and each clip is named."""
+
+    async def lie(caller: Caller) -> None:
+        await caller.welcome()
+        await caller.hear_audio(3200)
+        await caller.say(final("0", "this is not what was said", "1-0", end=99.0))
+        await caller.finish()
+
+    async with gateway(*[lie] * len(CHOICES)) as peer:
+        ended = await end(await start("demo", "--url", peer.url), 120)
+    assert ended.code == 1
+    assert ended.out.count("error rate") == len(CHOICES)
+    assert f"{len(CHOICES)} of {len(CHOICES)} clips failed" in ended.out
