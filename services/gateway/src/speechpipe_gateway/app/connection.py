@@ -9,7 +9,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from redis.exceptions import RedisError
 from starlette.websockets import WebSocketState
 
-from speechpipe_common.languages import UnknownLanguage, resolve
+from speechpipe_common.languages import UnknownLanguage
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import encode
 from speechpipe_common.store import ResumeDeniedError
@@ -30,23 +30,21 @@ from speechpipe_common.wire import (
 )
 from speechpipe_gateway.admission import Budget
 from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.hearing import Hearing
 from speechpipe_gateway.auth import ApiKey
+from speechpipe_gateway.choices import languages, with_hints
 from speechpipe_gateway.live.factory import Opened, SessionFactory
 from speechpipe_gateway.live.outbox import Goodbye, Outbox
 from speechpipe_gateway.media import MediaError
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.native import Audio, NativeProtocol, ProtocolError, Request
-from speechpipe_gateway.session import Options, Save, Vote
-from speechpipe_gateway.vad import VadBatcher, VadError, VadRule, VadState
+from speechpipe_gateway.session import Options
+from speechpipe_gateway.vad import VadBatcher, VadError, VadRule
 
 log = get_logger(__name__)
 
-MAX_TARGETS = 8
 SEND_SECONDS = 30.0
 """A client that takes nothing for this long is cut off; it can resume."""
-
-SOFT_SHARE = 2 / 3
-"""Below this share of Silero's holding probability nothing is a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +98,9 @@ class Connection:
         self._outbox = Outbox()
         self._options = services.options
         self._opened: Opened | None = None
-        self._vad = VadState(services.webrtc_aggressiveness)
+        self._hearing = Hearing(services.vad, services.rule, services.webrtc_aggressiveness, services.metrics)
         self._stopped = False
         self._unconfirmed = False
-        self._declared = False
 
     async def serve(self) -> None:
         """Run until either side closes."""
@@ -220,6 +217,7 @@ class Connection:
             case Resume():
                 self._opened = await self._services.factory.resume(request, self._key_id, self._outbox)
                 self._unconfirmed = True
+                self._options = self._opened.session.core.options
             case Audio(frame):
                 await self._audio(frame)
             case Flush() | Stop():
@@ -253,31 +251,8 @@ class Connection:
             session.do(session.core.choose(options))
 
     async def _audio(self, frame: bytes) -> None:
-        if self._opened is None:
-            return
-        audio, session, metrics = self._opened.audio, self._opened.session, self._services.metrics
-        samples = audio.feed(frame)
-        metrics.audio_chunks_processed.inc()
-        metrics.audio_seconds.inc(len(samples) / 16_000)
-        if not self._declared and len(samples):
-            self._declared = True
-            declared = {"sample_rate": str(audio.format.sample_rate), "channels": str(audio.format.channels)}
-            if any(session.core.fields.get(name) != value for name, value in declared.items()):
-                # A WAV header or a legacy frame has said it: whoever takes over must know.
-                session.core.fields |= declared
-                session.do([Save(declared)])
-        votes = await self._services.vad.analyse(self._vad, samples)
-        rule, said = self._services.rule, []
-        for vote in votes:
-            sustain = rule.agree(vote, active=True)
-            said.append(
-                Vote(
-                    onset=rule.agree(vote, active=False),
-                    sustain=sustain,
-                    soft=sustain or vote.silero > rule.hold * SOFT_SHARE,
-                )
-            )
-        session.audio(samples, said)
+        if self._opened is not None:
+            await self._hearing.feed(self._opened, frame)
 
     async def _finalise(self, *, stop: bool) -> None:
         if self._opened is None:
@@ -285,7 +260,7 @@ class Connection:
         session = self._opened.session
         if stop:
             self._stopped = True
-            session.audio(self._opened.audio.finish(), [])
+            self._hearing.finish(self._opened)
             session.do(session.core.stop(time.time()))
         else:
             session.do(session.core.flush(time.time()))
@@ -295,30 +270,3 @@ class Connection:
         if self._socket.client_state is WebSocketState.CONNECTED:
             self._outbox.put(Error(code=code, message=message, close=close))
         self._outbox.close(close, message)
-
-
-def with_hints(options: Options, start: Start) -> Options:
-    """Languages said before ``start``, with the hints of ``start``."""
-    return Options(options.source, options.targets, start.prompt, start.hotwords)
-
-
-def languages(request: SetLangs, before: Options) -> Options:
-    """The options that ``set_langs`` asks for.
-
-    Raises:
-        UnknownLanguage: a code is not known.
-        ProtocolError: Whisper does not hear the source language, or there are too many targets.
-    """
-    source = None
-    if request.source_language != "auto":
-        language = resolve(request.source_language)
-        if not language.whisper:
-            raise ProtocolError(
-                "unknown_language", f"{language.name} ({language.code}) can be translated into, not transcribed"
-            )
-        source = language.code
-    wanted = [*([request.target_language] if request.target_language else []), *request.target_languages]
-    if len(wanted) > MAX_TARGETS:
-        raise ProtocolError("bad_message", f"{len(wanted)} target languages; say at most {MAX_TARGETS}")
-    targets = tuple(dict.fromkeys(resolve(name).code for name in wanted))
-    return Options(source, targets, before.prompt, before.hotwords)

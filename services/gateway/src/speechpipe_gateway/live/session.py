@@ -229,8 +229,8 @@ class LiveSession:
             case SubmitText(job, previous):
                 status, entry = await store.submit_text(job, core.epoch, previous, 0 if job.final else self._deepest)
                 return core.text_submitted(job, status, entry)
-            case Promote(segment, rev):
-                return core.promoted(await store.promote(core.client, core.epoch, segment, rev))
+            case Promote(segment, rev, record):
+                return core.promoted(await store.promote(core.client, core.epoch, segment, rev, record))
             case Release(turn, blocks):
                 await store.release(core.client, core.epoch, turn, blocks, leave=False)
             case Replay():

@@ -195,15 +195,25 @@ class SessionCore:
     # --- what the driver asks --------------------------------------------------------------------------------------
 
     @property
+    def options(self) -> Options:
+        """What the next segment is decoded with."""
+        return self._listener.options
+
+    @property
     def tape(self) -> Tape:
         """The audio that may still be asked for."""
         return self._listener.tape
 
     @property
     def wants_audio(self) -> bool:
-        """False while so many segments wait for their final that more audio would only pile up."""
+        """False while so much waits for its final that more audio would only pile up.
+
+        One segment that is stuck holds all audio behind it, however many of the later ones are final.
+        """
         ends = [segment.end for segment in self.ledger.segments.values()]
-        return sum(end is not None and end <= self.tape.end for end in ends) < self._config.max_pending
+        waiting = sum(end is not None and end <= self.tape.end for end in ends)
+        most = self._config.max_pending
+        return waiting < most and self.tape.end - self.tape.start < most * self._config.longest
 
     def _overdue(self, now: float) -> list[Effect]:
         effects: list[Effect] = []

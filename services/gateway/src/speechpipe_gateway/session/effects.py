@@ -37,10 +37,11 @@ class SubmitText:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Make the candidate ``(segment, rev)`` the final."""
+    """Make the candidate ``(segment, rev)`` the final, and the segment one that has ended."""
 
     segment: int
     rev: int
+    record: SegmentRecord
 
 
 @dataclass(frozen=True, slots=True)

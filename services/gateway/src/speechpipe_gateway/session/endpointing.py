@@ -102,9 +102,12 @@ class Endpointer:
         self._soft = False
 
     def continue_segment(self, start: int) -> None:
-        """Go on with a segment that another gateway opened at ``start``."""
+        """Go on with a segment that another gateway opened at ``start``.
+
+        It begins with what was kept in front of its onset: that silence is no pause, or the segment would end there.
+        """
         self.state, self.opened, self.start = State.ACTIVE, True, start
-        self._voiced, self._last_speech = self._config.min_speech, self.position
+        self._voiced, self._last_speech = self._config.min_speech, self.position + self._config.pre_speech
 
     def feed(self, vote: Vote) -> list[Event]:
         """The next chunk."""

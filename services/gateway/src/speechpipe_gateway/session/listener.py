@@ -175,7 +175,7 @@ class Listener:
             return [self._jobs.final(segment, position, now)]
         self._endpointer.floor = candidate.end
         self._jobs.promote(segment, candidate, now)
-        return [Promote(segment.start, candidate.rev)]
+        return [Promote(segment.start, candidate.rev, segment.record(candidate.rev))]
 
     def _cut(self, position: int, now: float) -> list[Effect]:
         segment = self._current
