@@ -122,12 +122,14 @@ async def test_a_promoted_candidate_is_the_final(redis: Redis, sessions: Session
     heard = msgspec.structs.replace(HEARD, kind="candidate")
     worker, ref = WorkerStore(redis, KEYS), await claim(redis)
     if promoted_first:
-        assert await sessions.promote("c", 1, 0, 1) == "wanted"
+        assert await sessions.promote("c", 1, 0, 1, RECORD) == "wanted"
+        [record] = (await sessions.read("c", 1)).segments
+        assert record == RECORD, "a segment that has ended must not look open to the next gateway"
         assert await worker.commit_transcript(ref, job, heard, [TEXT]) == "final"
     else:
         assert await worker.commit_transcript(ref, job, heard, [TEXT]) == "stored"
-        assert await sessions.promote("c", 1, 0, 1) == "final"
-    assert await sessions.promote("c", 1, 0, 1) == "done"
+        assert await sessions.promote("c", 1, 0, 1, RECORD) == "final"
+    assert await sessions.promote("c", 1, 0, 1, RECORD) == "done"
     [delivery] = [delivery async for delivery in sessions.replay("c", "0-0")]
     assert delivery.body == HEARD
     assert await redis.xlen(KEYS.transcriptions) == 1
@@ -195,7 +197,7 @@ async def test_takeover_fences_the_old_gateway(sessions: SessionStore) -> None:
         sessions.append("c", 1, 0, 0, 0, b"xx"),
         submit(sessions),
         sessions.save("c", 1, 1.0, {}),
-        sessions.promote("c", 1, 0, 1),
+        sessions.promote("c", 1, 0, 1, RECORD),
         sessions.release("c", 1, 0, [0], leave=False),
         sessions.open("c", 1, 1.0, {}),
     ):
@@ -223,7 +225,7 @@ async def test_a_buried_job_tells_its_client_once(redis: Redis, sessions: Sessio
     outcome = await worker.bury(ref, msgspec.json.encode(job), "it crashed", 4)
     if kind == "candidate":
         assert outcome == "buried"
-        assert await sessions.promote("c", 1, 0, 1) == "final"
+        assert await sessions.promote("c", 1, 0, 1, RECORD) == "final"
     [delivery] = [delivery async for delivery in sessions.replay("c", "0-0")]
     assert isinstance(delivery.body, Failure)
     assert not delivery.body.retry

@@ -27,7 +27,8 @@ def test_a_pause_makes_a_candidate_and_the_end_promotes_it() -> None:
     [candidate] = world.jobs("candidate")
     assert world.jobs("final") == []
     [promotion] = world.of(Promote)
-    assert promotion == Promote(candidate.segment, candidate.rev)
+    assert (promotion.segment, promotion.rev) == (candidate.segment, candidate.rev)
+    assert promotion.record.end == candidate.end
     assert candidate.start == pytest.approx(16_000, abs=512)
     assert candidate.end >= 64_000 + CONFIG.candidate - 512
     assert len(world.messages(SpeechStarted)) == 1
@@ -254,7 +255,7 @@ def record_of(world: World, job: object) -> SegmentRecord:
 
 
 def test_an_open_segment_is_cut_again_under_the_same_id() -> None:
-    """The gateway that takes over listens from the segment's start, and its final has the id of the first gateway's."""
+    """The gateway that takes over listens from the segment's start, silence included, and its final has the same id."""
     old = World.new()
     old.hear(QUIET, 2.0)
     old.hear(SPEECH, 2.0)
@@ -263,7 +264,7 @@ def test_an_open_segment_is_cut_again_under_the_same_id() -> None:
     restored = restore(stored, "0-0", 0)
     assert restored.position <= partial.segment
     new = World.resumed(restored, "0-0")
-    new.hear(QUIET, (partial.segment - restored.position) / 16_000)
+    new.hear(QUIET, (partial.segment - restored.position + CONFIG.pre_speech) / 16_000)
     new.hear(SPEECH, 3.0)
     new.hear(QUIET, 1.0)
     segments = {job.segment for job in new.jobs()}

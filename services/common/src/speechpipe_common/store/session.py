@@ -136,8 +136,8 @@ class SessionStore:
         )
         return cast(Submitted, _check(status)), entry.decode()
 
-    async def promote(self, client: str, epoch: int, segment: int, rev: int) -> Promoted:
-        """Make the candidate the final, now or as soon as it is decoded."""
+    async def promote(self, client: str, epoch: int, segment: int, rev: int, record: SegmentRecord) -> Promoted:
+        """Make the candidate the final, now or as soon as it is decoded; ``record`` says where the segment ended."""
         names = self._keys
         keys = [
             names.session(client),
@@ -147,7 +147,7 @@ class SessionStore:
             names.segments(client),
             names.transcriptions,
         ]
-        args: list[Arg] = [epoch, done_member(segment, "final"), segment, rev, SESSION_TTL_SECONDS]
+        args: list[Arg] = [epoch, done_member(segment, "final"), segment, rev, SESSION_TTL_SECONDS, encode(record)]
         status, _ = await self._scripts.run("promote", keys, args)
         return cast(Promoted, _check(status))
 

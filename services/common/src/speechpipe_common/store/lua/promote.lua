@@ -1,6 +1,6 @@
 -- The pause became the end: the stored candidate is the final, or will be as soon as it is decoded.
 -- KEYS: session, results, done, candidates, segments, next stream
--- ARGV: epoch, member, segment, rev, ttl
+-- ARGV: epoch, member, segment, rev, ttl, record
 local bad = fence(KEYS[1], tonumber(ARGV[1]))
 if bad then return {bad, ''} end
 if redis.call('SISMEMBER', KEYS[3], ARGV[2]) == 1 then return {'done', ''} end
@@ -14,4 +14,7 @@ if stored and stored ~= 'wanted' then
 end
 redis.call('HSET', KEYS[4], field, 'wanted')
 redis.call('EXPIRE', KEYS[4], ARGV[5])
+-- Whoever takes the session over must not go on with a segment that has ended here, and cut it in another place.
+redis.call('HSET', KEYS[5], ARGV[3], ARGV[6])
+redis.call('EXPIRE', KEYS[5], ARGV[5])
 return {'wanted', ''}
