@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic_settings import BaseSettings
@@ -87,7 +88,7 @@ def test_default_languages_reach_the_gateway() -> None:
     """What spec.languages says is what the gateway does where a client says nothing."""
     (pipeline,) = load_text(MINIMAL + "  languages: {source: en, targets: [es, fr]}\n", "x.yaml")
     env = make_plan(pipeline).component("gateway").env
-    settings = _settings("gateway").model_validate_strings(
+    settings: Any = _settings("gateway").model_validate_strings(
         {"auth": "off", **{k.lower(): v for k, v in env.items() if k.startswith("DEFAULT_") and isinstance(v, str)}}
     )
     assert (settings.default_source, settings.default_targets) == ("en", ("es", "fr"))

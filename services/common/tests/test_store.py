@@ -1,6 +1,7 @@
 """The Lua functions on a real Valkey: what is committed once stays once, and a hole is never text."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,7 +63,8 @@ async def sessions(redis: Redis) -> SessionStore:
 
 async def claim(redis: Redis, worker: str = "w", stream: str = KEYS.audio_jobs) -> JobRef:
     """Read one new entry in the name of ``worker``."""
-    [[_, [[entry, _fields]]]] = await redis.xreadgroup(STT_GROUP, worker, {stream: ">"}, count=1)
+    reply: Any = await redis.xreadgroup(STT_GROUP, worker, {stream: ">"}, count=1)
+    [[_, [[entry, _fields]]]] = reply
     return JobRef(stream, STT_GROUP, entry.decode())
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +14,13 @@ from speechpipe_common.downloads import ASSETS, fetch
 from speechpipe_stt.engine import Audio
 from speechpipe_stt.whisper import FasterWhisperEngine
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from clips import Clip
+
 pytest_plugins = ["speechpipe_common.testing"]
 
 SHARED_SPEECH = Path(__file__).parents[4] / "shared" / "speech"
-
-
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """A recording with its transcript."""
-
-    name: str
-    language: str
-    text: str
-    audio: Audio
-
-    @property
-    def pcm(self) -> bytes:
-        """The samples as PCM16LE."""
-        return (self.audio * 32767).clip(-32768, 32767).astype("<i2").tobytes()
 
 
 def read_audio(path: Path) -> Audio:

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from speechpipe_common.keys import BLOCK_SAMPLES, Keys
 from speechpipe_common.messages import AudioJob, Delivery, JobKind, Result, SegmentRecord, decode
@@ -148,7 +149,7 @@ async def client(url: str, keys: Keys, name: str) -> AsyncIterator[Client]:
     await redis.aclose()
 
 
-async def _listen(channel: object, published: list[Delivery]) -> None:
+async def _listen(channel: PubSub, published: list[Delivery]) -> None:
     async for message in channel.listen():
         if message["type"] == "message":
             published.append(decode(message["data"], Delivery))

@@ -6,12 +6,11 @@ from pathlib import Path
 import jiwer
 import numpy as np
 import pytest
+from clips import Clip
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from speechpipe_stt.engine import Audio, EngineError, Transcription, Utterance
 from speechpipe_stt.whisper import FasterWhisperEngine
-
-from .conftest import Clip
 
 RATE = 16_000
 

@@ -177,7 +177,7 @@ def test_a_hub_id_is_downloaded_once(hub: ThreadingHTTPServer, tmp_path: Path) -
     assert (folder / "model.bin").read_bytes() == b"weights"
     assert not (folder / "README.md").exists()
     assert "%" in first.stderr
-    asked = hub.RequestHandlerClass.asked
+    asked: list[str] = hub.RequestHandlerClass.asked  # type: ignore[attr-defined]  # typeshed makes it a callable
     assert asked
     asked.clear()
     assert resolve_in_process("me/model", "offline", **endpoint).stdout == first.stdout

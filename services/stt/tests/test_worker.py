@@ -8,14 +8,13 @@ from pathlib import Path
 import jiwer
 import pytest
 import pytest_asyncio
+from clips import Clip
+from harness import PATIENCE, Client, Worker, client
 from whisper_normalizer.basic import BasicTextNormalizer
 
 from speechpipe_common.keys import STT_GROUP, Keys
 from speechpipe_common.messages import Failure, TextJob, Transcript, decode
 from speechpipe_common.testing import eventually
-
-from .conftest import Clip
-from .harness import PATIENCE, Client, Worker, client
 
 pytestmark = pytest.mark.timeout(600)
 

