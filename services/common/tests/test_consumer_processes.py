@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ import redis.asyncio
 from speechpipe_common.testing import ValkeyServer, eventually
 
 SCRIPT = Path(__file__).with_name("worker_process.py")
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
 
 
 class Workers:
@@ -107,7 +112,7 @@ async def test_a_poison_job_is_buried_and_its_batch_mates_are_done(redis_client,
     await submit(redis_client, "ok", "die", "ok", "ok")
     for attempt in range(3):
         process = workers.start(f"w{attempt}")
-        await eventually(lambda process=process: process.poll() is not None, "the worker's death")
+        await eventually(partial(_ended, process), "the worker's death")
         assert process.returncode == -signal.SIGKILL
     workers.start("last")
     await eventually(lambda: redis_client.xlen("dead_letters"), "the burial")

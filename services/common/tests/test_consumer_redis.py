@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -68,7 +69,7 @@ class Bench:
             for entry in entries:
                 if self.misbehave:
                     self.misbehave(entry.job)
-                await self.link.insist(lambda entry=entry: self.store.drop(entry.ref))
+                await self.link.insist(partial(self.store.drop, entry.ref))
         finally:
             self.active -= 1
 

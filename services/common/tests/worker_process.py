@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 
 import msgspec
 
@@ -54,7 +55,7 @@ class Worker:
                 "batch": len(entries),
                 "deliveries": entry.deliveries,
             }
-            await self._context.link.insist(lambda note=note: self._redis.rpush("begun", msgspec.json.encode(note)))
+            await self._context.link.insist(partial(self._redis.rpush, "begun", msgspec.json.encode(note)))
         for entry in entries:
             await self._do(entry)
 
