@@ -57,7 +57,7 @@ def help_text(cls: type[BaseSettings]) -> str:
 
 def markdown(classes: Sequence[type[BaseSettings]]) -> str:
     """The page ``docs/settings.md``: a table for each class."""
-    lines = ["<!-- Generated from the settings classes by `make docs`; do not edit. -->", "", "# Settings", ""]
+    lines = ["<!-- Generated from the settings classes by `make generate`; do not edit. -->", "", "# Settings", ""]
     for cls in classes:
         lines += [f"## {cls.__name__}", "", " ".join((cls.__doc__ or "").split()), ""]
         lines += ["| variable | default | allowed | meaning |", "|---|---|---|---|"]
