@@ -167,7 +167,7 @@ async def test_a_full_gateway_says_so(small: GatewayProcess) -> None:
 
         held = await eventually(third, "the third place")
         assert held is not None
-            async with knocking(small, other) as raw:
+        async with knocking(small, other) as raw:
             assert (raw.status, raw.body["code"]) == (503, "full")
         async with knocking(small, "sp_wrong") as raw:
             assert raw.status == 401  # a wrong key learns nothing about the load
