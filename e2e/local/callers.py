@@ -14,7 +14,7 @@ from speechpipe_client import Event, Limits, Session, SessionOptions, Speechpipe
 from speechpipe_client import link as client_link
 from speechpipe_client.connection import Connection, ConnectionLost
 from speechpipe_client.options import Endpoint
-from speechpipe_common.wire import Error, Ready, ServerMessage
+from speechpipe_common.wire import Error, FinalCaption, Ready, ServerMessage
 
 BLOCK_SECONDS = 0.1
 GAP_SECONDS = 1.0
@@ -134,6 +134,11 @@ class Caller:
     def errors(self) -> list[Error]:
         """What the gateway complained of."""
         return [event for event in self.events if isinstance(event, Error)]
+
+    @property
+    def finals(self) -> int:
+        """Finals heard so far."""
+        return sum(isinstance(event, FinalCaption) for event in self.events)
 
     async def talk(self, enough: asyncio.Event) -> None:
         """Speak until ``enough`` is set or there is no more to say, then wait for everything that is owed."""

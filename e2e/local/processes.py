@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aiohttp
@@ -109,7 +110,7 @@ class Service:
             if sample.name in wanted and labels.items() <= sample.labels.items()
         )
 
-    def _get(self, path: str) -> aiohttp.client._RequestContextManager:
+    def _get(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return aiohttp.request("GET", f"http://127.0.0.1:{self._health}{path}", timeout=aiohttp.ClientTimeout(total=3))
 
 
