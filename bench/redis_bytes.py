@@ -57,7 +57,7 @@ async def received(redis: Redis) -> int:
     return int((await redis.info("stats"))["total_net_input_bytes"])
 
 
-async def measure(folder: Path, log: Path) -> bool:
+async def measure(folder: Path, log: Path, model: str) -> bool:
     """Stream, count, and print; True when the bar holds."""
     finals: list[FinalCaption] = []
     partials = 0
@@ -68,7 +68,7 @@ async def measure(folder: Path, log: Path) -> bool:
             finals.append(event)
         partials += isinstance(event, Realtime)
 
-    async with pipeline(log) as running, Redis.from_url(running.redis_url) as redis:
+    async with pipeline(log, model=model) as running, Redis.from_url(running.redis_url) as redis:
         before_idle = await received(redis)
         await asyncio.sleep(IDLE_SECONDS)
         idle_rate = (await received(redis) - before_idle) / IDLE_SECONDS
@@ -101,8 +101,9 @@ def main() -> int:
     parser.add_argument(
         "--log", type=Path, default=Path("redis-bytes-pipeline.log"), help="file for the pipeline's log"
     )
+    parser.add_argument("--model", default="base", help="Whisper model; a smaller one has time for more partials")
     options = parser.parse_args()
-    return 0 if asyncio.run(measure(options.speech, options.log)) else 1
+    return 0 if asyncio.run(measure(options.speech, options.log, options.model)) else 1
 
 
 if __name__ == "__main__":

@@ -31,24 +31,24 @@ class QuietLog:
         self._file.flush()
 
 
-def plan(sessions: int) -> Plan:
-    """Valkey, a gateway that takes ``sessions`` sessions, an STT worker with Whisper base in int8; no translation."""
+def plan(sessions: int, model: str) -> Plan:
+    """Valkey, a gateway that takes ``sessions`` sessions, an STT worker in int8; no translation."""
     limits = {"sessions": sessions, "sessionsPerKey": sessions}
     spec = {
         "redis": {"managed": {"persistence": "none"}},
         "gateway": {"auth": {"mode": "none"}, "limits": limits},
-        "stt": {"model": "base", "device": "cpu", "computeType": "int8"},
+        "stt": {"model": model, "device": "cpu", "computeType": "int8"},
     }
     document = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "bench"}, "spec": spec}
     return make_plan(SpeechPipeline.model_validate(document))
 
 
 @asynccontextmanager
-async def pipeline(log: Path, sessions: int = 10) -> AsyncIterator[LocalPipeline]:
+async def pipeline(log: Path, sessions: int = 10, model: str = "base") -> AsyncIterator[LocalPipeline]:
     """Run ``plan`` on free ports, and keep nothing but its log."""
     with TemporaryDirectory(prefix="speechpipe-bench-") as folder:
         options = LocalOptions(data_dir=Path(folder), any_port=True)
-        async with LocalPipeline(plan(sessions), options, QuietLog(log)) as running:
+        async with LocalPipeline(plan(sessions, model), options, QuietLog(log)) as running:
             yield running
 
 
