@@ -114,6 +114,7 @@ class SessionFactory:
         offset = audio.to_client(restored.position)
         outbox.put(_ready(resume.session_id, token, start, audio, offset=offset, cursor=resume.cursor, resumed=True))
         session.do(core.come_back(restored, time.time()))
+        session.hold()
         await self._hub.add(session)
         # Once subscribed, whatever came between reading the session and now is replayed as well.
         session.do([Replay()])

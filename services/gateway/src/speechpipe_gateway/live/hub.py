@@ -61,6 +61,7 @@ class Hub:
         self._own_channel = f"{keys.prefix}gateway:{instance}"
         self._pubsub: PubSub | None = None
         self._confirmed: dict[str, asyncio.Event] = {}
+        self._unheard = asyncio.Event()
 
     async def add(self, session: LiveSession) -> None:
         """Take a session in: after this its results arrive. A subscription that fails is made on reconnection.
@@ -126,21 +127,37 @@ class Hub:
     async def _listen(self) -> None:
         """One life of the subscription."""
         async with self._redis.pubsub() as pubsub:
-            channels = [self._own_channel, *(self._keys.results(client) for client in self.sessions)]
-            self._confirmed = {channel: asyncio.Event() for channel in channels}
-            await pubsub.subscribe(*channels)
+            self._confirmed, self._unheard = {self._own_channel: asyncio.Event()}, asyncio.Event()
+            await pubsub.subscribe(self._own_channel, *self._expect())
             self._pubsub = pubsub
+            late = self._expect()
+            work = [asyncio.create_task(step) for step in (self._read(pubsub), self._come_back(), self._alarm())]
             try:
-                reader = asyncio.create_task(self._read(pubsub))
-                replays = asyncio.create_task(self._come_back())
-                done, _ = await asyncio.wait([reader, replays], return_when=asyncio.FIRST_COMPLETED)
-                if replays in done:
-                    replays.result()
-                await reader
+                if late:
+                    await pubsub.subscribe(*late)
+                done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
             finally:
                 self._pubsub = None
-                for task in (reader, replays):
+                for task in work:
                     task.cancel()
+
+    def _expect(self) -> list[str]:
+        """Channels of sessions that are not subscribed to; until those are replayed, what comes on them is held."""
+        channels = []
+        for client, session in self.sessions.items():
+            channel = self._keys.results(client)
+            if channel not in self._confirmed:
+                self._confirmed[channel] = asyncio.Event()
+                session.hold()
+                channels.append(channel)
+        return channels
+
+    async def _alarm(self) -> None:
+        """Begin again when a channel was not confirmed: its session would hear nothing, for ever."""
+        await self._unheard.wait()
+        raise ConnectionError("a subscription was not confirmed")
 
     async def _come_back(self) -> None:
         """Once every channel is confirmed, no result can be missed any more: catch up with those that were."""
@@ -197,6 +214,7 @@ class Hub:
                 await confirmed.wait()
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("subscribe_failed", error=str(error))
+            self._unheard.set()
 
     async def _unsubscribe_ended(self) -> None:
         """Leave the channels of sessions that have ended."""

@@ -79,7 +79,8 @@ class LiveSession:
         self._room = asyncio.Event()
         self._room.set()
         self._drained = asyncio.Event()
-        self._replaying = False
+        self._holds = 0
+        self._released = 0
         self._held: list[Delivery] = []
         self._ended = False
         self._task = asyncio.create_task(self._run(), name=f"session {core.client}")
@@ -118,12 +119,18 @@ class LiveSession:
     # --- from Redis ------------------------------------------------------------------------------------------------
 
     def deliver(self, delivery: Delivery) -> None:
-        """A result came live; during a replay it waits, since what is replayed comes before it."""
-        if self._replaying:
+        """A result came live; before and during a replay it waits, since what is replayed comes before it."""
+        if self._holds != self._released:
             self._held.append(delivery)
         else:
-            self._count(delivery)
-            self.do(self.core.result(delivery, time.time()))
+            self._take(delivery)
+
+    def hold(self) -> None:
+        """Results may have been missed: keep those that come live until the next replay has filled the gap.
+
+        Taken at once, they would move the cursor over what was missed, and no replay would look there again.
+        """
+        self._holds += 1
 
     def redis_returned(self) -> None:
         """Redis was away: restore the session, replay, and look at everything that is owed."""
@@ -256,15 +263,21 @@ class LiveSession:
         return self.core.submitted(job, status, entry)
 
     async def _replay(self) -> None:
-        """Feed the core what came after its cursor, then what came live meanwhile."""
-        self._replaying = True
-        try:
-            missed = [d async for d in self._store.replay(self.client, self.core.ledger.cursor)]
-        finally:
-            self._replaying = False
+        """Feed the core what came after its cursor, then what came live meanwhile, unless touch was lost again."""
+        self.hold()
+        hold = self._holds
+        missed = [d async for d in self._store.replay(self.client, self.core.ledger.cursor)]
+        for delivery in missed:
+            self._take(delivery)
+        if self._holds == hold:
+            self._released = hold
             held, self._held = self._held, []
-        for delivery in [*missed, *held]:
-            self.deliver(delivery)
+            for delivery in held:
+                self._take(delivery)
+
+    def _take(self, delivery: Delivery) -> None:
+        self._metrics.results_forwarded.labels(type(delivery.body).__name__.lower()).inc()
+        self.do(self.core.result(delivery, time.time()))
 
     def _send(self, effect: Send) -> None:
         message = effect.message
@@ -299,9 +312,6 @@ class LiveSession:
             self._room.set()
             self._drained.set()
             self._on_end(self)
-
-    def _count(self, delivery: Delivery) -> None:
-        self._metrics.results_forwarded.labels(type(delivery.body).__name__.lower()).inc()
 
 
 def _stale(effect: Effect) -> bool:
