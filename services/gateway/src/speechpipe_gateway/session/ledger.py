@@ -196,10 +196,11 @@ class Ledger:
         return effects
 
     def _translated(self, translated: Translated) -> list[Effect]:
-        key = (translated.segment, translated.language)
+        key, rev = (translated.segment, translated.language), translated.rev
         if translated.final:
             self.texts.pop(key, None)
-            self._shown_texts.pop(key, None)
+            # A partial's translation may have been asked for after the audio job of the final.
+            rev = max(rev, self._shown_texts.pop(key, 0))
             if not self._first(done_member(translated.segment, "translation", translated.language)):
                 return []
         else:
@@ -209,7 +210,7 @@ class Ledger:
             self._shown_texts[key] = translated.rev
         message = Translation(
             segment_id=str(translated.segment),
-            rev=translated.rev,
+            rev=rev,
             text=translated.text,
             language=translated.language,
             is_final=translated.final,
