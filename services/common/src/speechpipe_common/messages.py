@@ -15,14 +15,19 @@ WIRE_VERSION: Final = 1
 JobKind = Literal["partial", "candidate", "final"]
 
 
+def _version() -> int:
+    """The version field: written always, while other fields are left out where they have their default."""
+    return msgspec.field(default_factory=lambda: WIRE_VERSION)
+
+
 class MessageError(ValueError):
     """A message from a stream or channel is malformed or of an unknown version."""
 
 
-class AudioJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AudioJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Decode samples ``[start, end)`` of ``turn``; entry of ``audio_jobs`` (or its partial stream)."""
 
-    v: int = WIRE_VERSION
+    v: int = _version()
     client: str
     epoch: int
     segment: int
@@ -43,10 +48,10 @@ class AudioJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Partials: unix seconds after which nobody wants the answer."""
 
 
-class TextJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TextJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Translate ``text`` into one language; entry of ``transcriptions`` (or its partial stream)."""
 
-    v: int = WIRE_VERSION
+    v: int = _version()
     client: str
     segment: int
     rev: int
@@ -67,10 +72,12 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     probability: float
 
 
-class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript", forbid_unknown_fields=True):
+class Transcript(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="transcript", forbid_unknown_fields=True
+):
     """What was heard in a segment. ``text`` is empty when there was no speech."""
 
-    v: int = WIRE_VERSION
+    v: int = _version()
     segment: int
     rev: int
     kind: JobKind
@@ -84,10 +91,12 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True, tag="transcript", fo
     """Seconds of decoding."""
 
 
-class Translated(msgspec.Struct, frozen=True, kw_only=True, tag="translation", forbid_unknown_fields=True):
+class Translated(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="translation", forbid_unknown_fields=True
+):
     """A segment's text in another language."""
 
-    v: int = WIRE_VERSION
+    v: int = _version()
     segment: int
     rev: int
     final: bool
@@ -97,14 +106,14 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True, tag="translation", f
     processing_time: float
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure", forbid_unknown_fields=True):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="failure", forbid_unknown_fields=True):
     """A segment (or its translation into ``language``) could not be done.
 
     ``retry`` is True when only the attempt failed (``audio_missing``: the gateway mends the audio and submits again)
     and False when this is the last word (a dead letter, a pair that no engine has).
     """
 
-    v: int = WIRE_VERSION
+    v: int = _version()
     segment: int
     rev: int
     code: str
@@ -133,7 +142,7 @@ class TakeoverNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     epoch: int
 
 
-class SegmentRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SegmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A segment without a committed final, as kept in ``segments:{client}`` for whoever takes the session over."""
 
     turn: int

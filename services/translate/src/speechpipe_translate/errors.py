@@ -14,11 +14,13 @@ class UnsupportedPair(TranslationError):
     code = "unsupported_pair"
     retry = False
 
-    def __init__(self, source: str, target: str, available: list[str], pivots: tuple[str, ...]) -> None:
+    def __init__(
+        self, source: str, target: str, available: list[str], pivots: tuple[str, ...], advice: str = ""
+    ) -> None:
         known = ", ".join(available) or "none"
         super().__init__(
             f"cannot translate {source} to {target}, neither directly nor through {' or '.join(pivots) or 'a pivot'}; "
-            f"installed pairs: {known}"
+            f"installed pairs: {known}" + (f"; {advice}" if advice else "")
         )
 
 
@@ -40,3 +42,9 @@ class EngineFailed(TranslationError):
     """The engine broke down or took too long over this text, twice."""
 
     code = "engine_failed"
+
+
+class HubUnreachable(TranslationError):
+    """A model that is not on this machine could not be asked for, or fetched, since the hub does not answer well."""
+
+    code = "hub_unreachable"

@@ -22,7 +22,9 @@ Route = tuple[Pair, ...]
 """Pairs to translate through one after the other; empty when the text is in the wanted language already."""
 
 
-def find_route(source: str, target: str, available: Collection[Pair], pivots: Sequence[str]) -> Route:
+def find_route(
+    source: str, target: str, available: Collection[Pair], pivots: Sequence[str], advice: str = ""
+) -> Route:
     """The shortest way from ``source`` to ``target``; among ways of one length, the one whose pivots come first.
 
     Args:
@@ -30,6 +32,7 @@ def find_route(source: str, target: str, available: Collection[Pair], pivots: Se
         target: language code wanted.
         available: pairs that have a model.
         pivots: languages that a way may pass through, each at most once, best first.
+        advice: what a refusal tells to do.
 
     Raises:
         UnsupportedPair: there is no way.
@@ -40,7 +43,7 @@ def find_route(source: str, target: str, available: Collection[Pair], pivots: Se
         route = tuple(Pair(*step) for step in pairwise((source, *through, target)))
         if all(pair in available for pair in route):
             return route
-    raise UnsupportedPair(source, target, sorted(str(pair) for pair in available), tuple(pivots))
+    raise UnsupportedPair(source, target, sorted(str(pair) for pair in available), tuple(pivots), advice)
 
 
 def _detours(source: str, target: str, pivots: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -25,10 +25,15 @@ class TranslateSettings(WorkerSettings):
     easynmt_model: str = Field(
         default="opus-mt",
         pattern=r"^[A-Za-z0-9_.-]+$",
-        description="Model family: MODEL_DIR has a folder FAMILY-SOURCE-TARGET (opus-mt-en-es) for each pair.",
+        description="Model family: FAMILY-SOURCE-TARGET (opus-mt-en-es) is a folder of MODEL_DIR, or a model of "
+        "Helsinki-NLP on the hub.",
     )
     model_dir: Path = Field(
-        default=Path("models/translate"), description="Folder with the models of ctranslate2 and easynmt."
+        default=Path("models/translate"),
+        description="Folder with models of ctranslate2 and easynmt; what it lacks comes from the hub's cache or the hub.",
+    )
+    model_offline: bool = Field(
+        default=False, description="Open no connection to fetch a model; a pair that is not on this machine is refused."
     )
     apertium_datadir: Path = Field(
         default=Path("/usr/share/apertium"), description="Folder with the data packages of apertium."

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from speechpipe_common.languages import UnknownLanguage, resolve
 from speechpipe_translate.engines.base import Engine, Outcome
-from speechpipe_translate.errors import TranslationError, UnknownLanguageCode
+from speechpipe_translate.errors import HubUnreachable, TranslationError, UnknownLanguageCode, UnsupportedPair
 from speechpipe_translate.pool import ModelPool
-from speechpipe_translate.routes import Pair, find_route
+from speechpipe_translate.routes import Pair, Route, find_route
 
 
 class Translator:
@@ -20,7 +20,7 @@ class Translator:
     """
 
     def __init__(self, engine: Engine, pool: ModelPool, pivots: Sequence[str]) -> None:
-        self._available = engine.pairs
+        self._engine = engine
         self._pool = pool
         self._pivots = tuple(pivots)
 
@@ -36,7 +36,7 @@ class Translator:
             texts: of any content and length.
         """
         try:
-            route = find_route(resolve(source).code, resolve(target).code, self._available, self._pivots)
+            route = self._route(resolve(source).code, resolve(target).code)
         except UnknownLanguage as error:
             return [UnknownLanguageCode(str(error))] * len(texts)
         except TranslationError as error:
@@ -45,6 +45,17 @@ class Translator:
         for pair in route:
             self._step(pair, outcomes)
         return outcomes
+
+    def _route(self, source: str, target: str) -> Route:
+        pairs, advice = self._engine.pairs, self._engine.advice
+        try:
+            return find_route(source, target, pairs, self._pivots, advice)
+        except HubUnreachable as unreachable:
+            # There may be a better way; until the hub answers again, one over the models of this machine will do.
+            try:
+                return find_route(source, target, frozenset(pairs), self._pivots)
+            except UnsupportedPair:
+                raise unreachable from None
 
     def _step(self, pair: Pair, outcomes: list[Outcome]) -> None:
         """Replace each text in ``outcomes`` by its translation; what has failed before stays."""

@@ -9,6 +9,7 @@ from redis.commands.core import AsyncScript
 
 _PRELUDES: Final = {
     "commit": ("finish",),
+    "publish": ("finish",),
     "bury": ("finish",),
     "drop": (),
     "append": ("fence",),

@@ -97,19 +97,30 @@ class SessionStore:
         return _check(status) == "ok", int(length)
 
     async def submit_audio(
-        self, job: AudioJob, record: SegmentRecord, previous: str, deepest: int
+        self, job: AudioJob, record: SegmentRecord | None, previous: str, deepest: int
     ) -> tuple[Submitted, str]:
-        """Put an audio job on its stream; returns what happened and the entry id."""
+        """Put an audio job on its stream, and keep ``record`` of its segment; returns what happened and the entry id.
+
+        A final or candidate keeps its audio alive; a partial need not, since it comes soon after the audio.
+        """
         keys = self._keys
         stream, sibling = keys.audio_jobs, keys.audio_partials
         if job.kind == "partial":
             stream, sibling = sibling, stream
-        blocks = [part.key for part in keys.audio_ranges(job.client, job.turn, job.start, job.end)]
+        kept = job.kind != "partial"
+        blocks = [part.key for part in keys.audio_ranges(job.client, job.turn, job.start, job.end) if kept]
         return await self._submit(
             job.client,
             job.epoch,
             [stream, keys.done(job.client), keys.segments(job.client), sibling, *blocks],
-            [done_member(job.segment, "final"), job.segment, encode(record), encode(job), previous, deepest],
+            [
+                done_member(job.segment, "final"),
+                job.segment,
+                encode(record) if record else "",
+                encode(job),
+                previous,
+                deepest,
+            ],
         )
 
     async def submit_text(self, job: TextJob, epoch: int, previous: str, deepest: int) -> tuple[Submitted, str]:

@@ -8,11 +8,13 @@ from typing import Literal, cast
 import msgspec
 from redis.asyncio import Redis
 
-from speechpipe_common.keys import SESSION_TTL_SECONDS, Keys, done_member
+from speechpipe_common.keys import SAMPLE_BYTES, SESSION_TTL_SECONDS, Keys, done_member
 from speechpipe_common.messages import (
     AudioJob,
     Failure,
+    JobKind,
     MessageError,
+    Result,
     SegmentRecord,
     TextJob,
     Transcript,
@@ -70,36 +72,40 @@ class WorkerStore:
         self, ref: JobRef, job: AudioJob, result: Transcript, translations: Sequence[TextJob] = ()
     ) -> Outcome:
         """Settle an audio job with what was heard; a final (or promoted candidate) starts its translations."""
+        if job.kind == "partial":
+            return await self._publish(ref, job, result)
         final = msgspec.structs.replace(result, kind="final")
         jobs = [part for text in translations for part in (text.target, encode(text))]
-        return await self._commit(ref, job, job.kind, "", result, final, jobs)
+        return await self._commit(ref, job, final, result if job.kind == "candidate" else None, jobs)
 
     async def commit_translation(self, ref: JobRef, job: TextJob, result: Translated) -> Outcome:
         """Settle a text job with its translation."""
-        kind = "final" if job.final else "partial"
-        return await self._commit(ref, job, kind, job.target, result, result, [])
+        return await self._commit(ref, job, result) if job.final else await self._publish(ref, job, result)
 
     async def commit_failure(self, ref: JobRef, job: AudioJob | TextJob, failure: Failure) -> Outcome:
         """Settle a job that failed: for good (``retry`` False), or for the gateway to mend and submit again."""
-        language = job.target if isinstance(job, TextJob) else ""
-        kind = "partial" if failure.retry or not _is_final(job) else "final"
-        if not failure.retry and isinstance(job, AudioJob) and job.kind == "candidate":
-            kind = "candidate"
-        return await self._commit(ref, job, kind, language, failure, failure, [])
+        if failure.retry or _kind(job) == "partial":
+            return await self._publish(ref, job, failure)
+        return await self._commit(ref, job, failure, failure if _kind(job) == "candidate" else None)
+
+    async def _publish(self, ref: JobRef, job: AudioJob | TextJob, body: Result) -> Outcome:
+        keys = self._keys
+        reply = await self._scripts.run(
+            "publish",
+            [ref.stream, keys.results(job.client), keys.done(job.client)],
+            [ref.group, ref.entry, _member(job), encode(body)],
+        )
+        return cast(Outcome, reply[0].decode())
 
     async def _commit(
         self,
         ref: JobRef,
         job: AudioJob | TextJob,
-        kind: str,
-        language: str,
-        body: Transcript | Translated | Failure,
-        final: Transcript | Translated | Failure,
-        jobs: Sequence[str | bytes],
+        final: Result,
+        candidate: Result | None = None,
+        jobs: Sequence[str | bytes] = (),
     ) -> Outcome:
         keys = self._keys
-        segment = "" if isinstance(job, TextJob) else str(job.segment)
-        member = done_member(job.segment, "translation" if isinstance(job, TextJob) else "final", language)
         reply = await self._scripts.run(
             "commit",
             [
@@ -113,12 +119,12 @@ class WorkerStore:
             [
                 ref.group,
                 ref.entry,
-                kind,
-                member,
-                segment,
+                "candidate" if candidate is not None else "final",
+                _member(job),
+                "" if isinstance(job, TextJob) else job.segment,
                 job.rev,
-                encode(body),
                 encode(final),
+                encode(candidate) if candidate is not None else "",
                 SESSION_TTL_SECONDS,
                 *jobs,
             ],
@@ -169,32 +175,39 @@ class WorkerStore:
         for job in jobs:
             ranges = list(self._keys.audio_ranges(job.client, job.turn, job.start, job.end))
             counts.append(len(ranges))
-            pipeline.hget(self._keys.segments(job.client), str(job.segment))
-            pipeline.sismember(self._keys.done(job.client), done_member(job.segment, "final"))
+            if job.kind != "final":
+                pipeline.hget(self._keys.segments(job.client), str(job.segment))
             for part in ranges:
                 pipeline.getrange(part.key, part.begin, part.end - 1)
         replies = iter(await pipeline.execute())
         fetched: list[Fetched] = []
         for job, count in zip(jobs, counts, strict=True):
-            record, done = next(replies), next(replies)
+            overtaken = job.kind != "final" and _overtaken(job, next(replies))
             pcm = b"".join(next(replies) for _ in range(count))
-            fetched.append(_judge(job, record, bool(done), pcm))
+            fetched.append(Overtaken() if overtaken else _whole(job, pcm))
         return fetched
 
 
-def _judge(job: AudioJob, record: bytes | None, done: bool, pcm: bytes) -> Fetched:
-    if job.kind != "final" and (done or _overtaken(job, record)):
-        return Overtaken()
-    wanted = (job.end - job.start) * 2
+def _whole(job: AudioJob, pcm: bytes) -> bytes | MissingAudio:
+    wanted = (job.end - job.start) * SAMPLE_BYTES
     return pcm if len(pcm) == wanted else MissingAudio(wanted=wanted, found=len(pcm))
 
 
 def _overtaken(job: AudioJob, record: bytes | None) -> bool:
-    return record is not None and decode(record, SegmentRecord).rev > job.rev
+    """A segment's record goes with its final."""
+    return record is None or decode(record, SegmentRecord).rev > job.rev
 
 
-def _is_final(job: AudioJob | TextJob) -> bool:
-    return job.final if isinstance(job, TextJob) else job.kind == "final"
+def _kind(job: AudioJob | TextJob) -> JobKind:
+    if isinstance(job, AudioJob):
+        return job.kind
+    return "final" if job.final else "partial"
+
+
+def _member(job: AudioJob | TextJob) -> str:
+    if isinstance(job, AudioJob):
+        return done_member(job.segment, "final")
+    return done_member(job.segment, "translation", job.target)
 
 
 def _read_job(payload: bytes) -> AudioJob | TextJob | None:
@@ -210,11 +223,6 @@ def _burial(job: AudioJob | TextJob | None, reason: str) -> tuple[str, str, str,
     """Kind, done member, segment field, revision and failure body for the bury script."""
     if job is None:
         return "", "", "", 0, b""
-    if isinstance(job, TextJob):
-        kind, segment, language = ("final" if job.final else "partial"), "", job.target
-        member = done_member(job.segment, "translation", job.target)
-    else:
-        kind, segment, language = job.kind, str(job.segment), ""
-        member = done_member(job.segment, "final")
+    segment, language = ("", job.target) if isinstance(job, TextJob) else (str(job.segment), "")
     failure = Failure(segment=job.segment, rev=job.rev, code="gave_up", message=reason, retry=False, language=language)
-    return kind, member, segment, job.rev, encode(failure)
+    return _kind(job), _member(job), segment, job.rev, encode(failure)

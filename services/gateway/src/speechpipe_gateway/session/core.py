@@ -157,6 +157,7 @@ class SessionCore:
             segment.forget(job.rev)
         elif flight := segment.flight(job.rev):
             flight.entry = entry or flight.entry
+            segment.recorded = True
         return [Replay()] if status == "done" else []
 
     def text_submitted(self, job: TextJob, status: str, entry: str) -> list[Effect]:

@@ -18,11 +18,12 @@ class Send:
 class Submit:
     """See that the audio of the job is in Redis, then put the job on its stream.
 
-    ``mend`` says that what Redis holds is doubted: look at its length first.
+    ``record`` is what to keep of the segment for others, None where that is kept already. ``mend`` says that what
+    Redis holds is doubted: look at its length first.
     """
 
     job: AudioJob
-    record: SegmentRecord
+    record: SegmentRecord | None
     previous: str = ""
     mend: bool = False
 

@@ -31,6 +31,7 @@ class Segment:
         continues: it was cut, and the turn goes on.
         shown: highest revision that the client has seen.
         heard_until: where the last partial's audio ended.
+        recorded: Redis knows of it, so that a partial need not say it again.
         doubt: what Redis holds of its audio must be looked at before the next job.
     """
 
@@ -42,6 +43,7 @@ class Segment:
     continues: bool = False
     shown: int = 0
     heard_until: int = 0
+    recorded: bool = False
     doubt: bool = False
     partial: Flight | None = None
     candidate: Flight | None = None
@@ -84,7 +86,8 @@ class Segment:
             submitted_at=now,
             expires_at=flight.deadline if kind == "partial" else None,
         )
-        return Submit(job, self.record(flight.rev), previous=flight.entry, mend=doubt)
+        known = kind == "partial" and self.recorded and not doubt
+        return Submit(job, None if known else self.record(flight.rev), previous=flight.entry, mend=doubt)
 
     def record(self, rev: int) -> SegmentRecord:
         """What another gateway must know to go on with this segment."""

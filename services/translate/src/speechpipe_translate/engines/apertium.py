@@ -38,7 +38,7 @@ class ApertiumEngine:
     def __init__(self, datadir: Path, timeout: float) -> None:
         self._modes_at = datadir / "modes"
         self._timeout = timeout
-        self._modes = modes_by_pair(_installed(datadir))
+        self._modes = {pair: mode for pair, mode in modes_by_pair(_installed(datadir)).items() if self._runs(mode)}
         if not self._modes:
             raise EngineUnavailable(f"no Apertium pair is installed under {datadir}: {_INSTALL}")
 
@@ -46,6 +46,20 @@ class ApertiumEngine:
     def pairs(self) -> frozenset[Pair]:
         """Pairs that have a mode."""
         return frozenset(self._modes)
+
+    @property
+    def advice(self) -> str:
+        """Pairs are Debian packages."""
+        return _INSTALL
+
+    def _runs(self, mode: str) -> bool:
+        """Whether all programs of a mode are there: some packages do not depend on what their modes call."""
+        try:
+            programs_of(self._modes_at / f"{mode}.mode")
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            _log.warning("mode_left_out", mode=mode, reason=str(error))
+            return False
+        return True
 
     def load(self, pair: Pair) -> "ApertiumModel":
         """Look up the pair's chain; it starts with the first text."""

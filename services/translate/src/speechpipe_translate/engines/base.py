@@ -1,6 +1,6 @@
 """What an engine is: it knows its pairs, and loads a model that translates batches of one pair."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from speechpipe_translate.errors import TranslationError
@@ -23,11 +23,19 @@ class Model(Protocol):
 
 
 class Engine(Protocol):
-    """A way of translating, with what it has installed on this machine."""
+    """A way of translating, with the models that it has or can get."""
 
     @property
-    def pairs(self) -> frozenset[Pair]:
-        """Pairs that ``load`` can load, looked up once at start."""
+    def pairs(self) -> Collection[Pair]:
+        """Pairs that ``load`` can load: to iterate is to see those on this machine, ``in`` may ask a hub besides.
+
+        So ``in`` may take seconds, and raise ``HubUnreachable``.
+        """
+        ...
+
+    @property
+    def advice(self) -> str:
+        """What to do about a pair that is not among them; ends a refusal."""
         ...
 
     def load(self, pair: Pair) -> Model:
@@ -35,5 +43,6 @@ class Engine(Protocol):
 
         Raises:
             EngineFailed: it could not be loaded this time.
+            HubUnreachable: it could not be fetched this time.
         """
         ...
