@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,9 +14,19 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from speechpipe_common.testing import free_port
-
 EXIT_SECONDS = 40.0
+
+_PORTS = range(20_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections: one of those would take the place of a dead server."""
+
+
+def lasting_port() -> int:
+    """A port on loopback that nobody listens on, and that stays free while its server is dead."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 class Service:
@@ -32,7 +44,7 @@ class Service:
         self.wanted = False
         """Somebody who supervises should start it again when it dies."""
         self._command = [sys.executable, *command]
-        self._health = free_port()
+        self._health = lasting_port()
         self._env = _inherited() | {
             "HEALTH_HOST": "127.0.0.1",
             "HEALTH_PORT": str(self._health),

@@ -29,7 +29,7 @@ async def until_heard(callers: Sequence[Caller]) -> None:
 async def test_a_valkey_that_dies_and_forgets_loses_and_doubles_nothing(
     world: World, amount: Amount, dice: random.Random, report: Callable[[str], None]
 ) -> None:
-    """Killed again and again, every other time without its last writes, Valkey costs no client a final nor doubles one."""
+    """Killed again and again, half the times without its last writes, Valkey costs no final and doubles none."""
     world.add_gateway()
     world.add_gateway()
     for _ in range(2):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 from callers import Caller
-from processes import Service
+from processes import Service, lasting_port
 from redis.exceptions import RedisError
 from speech import Clip, endless
 from verdict import Verdict, judge
 
 from speechpipe_common.keys import STT_GROUP, TRANSLATION_GROUP, Keys
 from speechpipe_common.store import connect
-from speechpipe_common.testing import ValkeyServer, eventually, free_port
+from speechpipe_common.testing import ValkeyServer, eventually
 
 START_SECONDS = 90.0
 SETTLE_SECONDS = 120.0
@@ -63,6 +63,7 @@ class World:
             # No rewrite: it would move the tail that a test cuts off into another file.
             options=("--auto-aof-rewrite-percentage", "0", "--aof-load-truncated", "yes"),
         )
+        self.valkey.port = lasting_port()
         self.directory = directory
         self.gateways: list[Service] = []
         self.stt: list[Service] = []
@@ -73,12 +74,11 @@ class World:
 
     def add_gateway(self, **env: str) -> Service:
         """A gateway on a port of its own; not started."""
-        port = free_port()
+        port = lasting_port()
         self.urls.append(f"ws://127.0.0.1:{port}/ws")
-        gateway = self._service(
+        return self._service(
             "gateway", self.gateways, ("-m", "speechpipe_gateway"), GATEWAY | {"GATEWAY_PORT": str(port)} | env
         )
-        return gateway
 
     def add_stt(self, *command: str, **env: str) -> Service:
         """A speech-to-text worker; not started. ``command`` is another program than the service itself."""
@@ -149,10 +149,12 @@ class World:
                 yield
             finally:
                 enough.set()
-            async with asyncio.timeout(SETTLE_SECONDS):
-                await asyncio.gather(*talks)
-        for caller in callers:
-            self._keep(caller)
+            try:
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await asyncio.gather(*talks)
+            finally:
+                for caller in callers:
+                    self._keep(caller)
 
     def _keep(self, caller: Caller) -> None:
         """Leave what a client said and got beside the logs, for whoever asks what went wrong."""
