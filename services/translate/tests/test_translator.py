@@ -1,11 +1,11 @@
 """Routes walked over models, with models that only mark what passed through them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pytest
 
 from speechpipe_translate.engines.base import Outcome
-from speechpipe_translate.errors import EngineFailed, UnknownLanguageCode, UnsupportedPair
+from speechpipe_translate.errors import EngineFailed, HubUnreachable, UnknownLanguageCode, UnsupportedPair
 from speechpipe_translate.pool import ModelPool
 from speechpipe_translate.routes import Pair
 from speechpipe_translate.translator import Translator, clean
@@ -14,7 +14,8 @@ from speechpipe_translate.translator import Translator, clean
 class Marking:
     """An engine that appends the pair to each text, and fails on the text ``bad``."""
 
-    pairs = frozenset({Pair("en", "es"), Pair("es", "fr"), Pair("es", "de")})
+    pairs: Collection[Pair] = frozenset({Pair("en", "es"), Pair("es", "fr"), Pair("es", "de")})
+    advice = "install more"
 
     def __init__(self) -> None:
         self.seen: list[list[str]] = []
@@ -98,6 +99,35 @@ def test_unsupported_and_unknown_languages_are_final_errors(translator: Translat
     assert isinstance(unknown, UnknownLanguageCode)
     assert not unsupported.retry
     assert not unknown.retry
+    assert str(unsupported).endswith("installed pairs: en-es, es-de, es-fr; install more")
+
+
+class BehindADeadHub(Collection[Pair]):
+    """Pairs of which some are here, and of all others nobody knows."""
+
+    def __init__(self, here: Collection[Pair]) -> None:
+        self._here = here
+
+    def __contains__(self, pair: object) -> bool:
+        if pair in self._here:
+            return True
+        raise HubUnreachable("no answer")
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self._here)
+
+    def __len__(self) -> int:
+        return len(self._here)
+
+
+def test_while_the_hub_is_away_a_detour_over_what_is_here_will_do(engine: Marking) -> None:
+    """A direct model that cannot be asked for is replaced by a pivot on this machine; without one, later may help."""
+    engine.pairs = BehindADeadHub(engine.pairs)
+    translator = Translator(engine, ModelPool(engine, max_pairs=4, memory_limit=1 << 40), ("en", "es"))
+    assert translator.translate("en", "fr", ["one"]) == ["one>es>fr"]
+    [failure] = translator.translate("en", "ja", ["one"])
+    assert isinstance(failure, HubUnreachable)
+    assert failure.retry
 
 
 def test_texts_reach_models_on_one_clean_line() -> None:

@@ -22,9 +22,7 @@ Route = tuple[Pair, ...]
 """Pairs to translate through one after the other; empty when the text is in the wanted language already."""
 
 
-def find_route(
-    source: str, target: str, available: Collection[Pair], pivots: Sequence[str], advice: str = ""
-) -> Route:
+def find_route(source: str, target: str, available: Collection[Pair], pivots: Sequence[str], advice: str = "") -> Route:
     """The shortest way from ``source`` to ``target``; among ways of one length, the one whose pivots come first.
 
     Args:

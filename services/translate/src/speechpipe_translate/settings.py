@@ -30,7 +30,7 @@ class TranslateSettings(WorkerSettings):
     )
     model_dir: Path = Field(
         default=Path("models/translate"),
-        description="Folder with models of ctranslate2 and easynmt; what it lacks comes from the hub's cache or the hub.",
+        description="Folder with models of ctranslate2 and easynmt; what it lacks comes from the hub or its cache.",
     )
     model_offline: bool = Field(
         default=False, description="Open no connection to fetch a model; a pair that is not on this machine is refused."

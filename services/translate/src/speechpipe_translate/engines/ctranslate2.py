@@ -1,4 +1,8 @@
-"""OPUS-MT models converted to CTranslate2: the same sentences as EasyNMT's, without torch."""
+"""OPUS-MT models converted to CTranslate2: the same sentences as EasyNMT's, without torch.
+
+Converting takes transformers and torch. Where they are installed, models come from the hub as they do for EasyNMT;
+where they are not, the hub is never asked, and routes lead over what has been converted already.
+"""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from speechpipe_translate.engines.base import Outcome
-from speechpipe_translate.engines.folders import find_models
+from speechpipe_translate.engines.conversion import HOW_TO_CONVERT, can_convert, convert, converted_at
+from speechpipe_translate.engines.folders import find_models, names_of, nothing_in
+from speechpipe_translate.engines.models import Models
 from speechpipe_translate.errors import EngineFailed, EngineUnavailable
 from speechpipe_translate.routes import Pair
 
@@ -34,31 +40,44 @@ class Decoding:
 
 
 class CTranslate2Engine:
-    """The converted models under ``model_dir``, each with the SentencePiece models of the original beside it.
+    """The converted models under ``model_dir``, each with the SentencePiece models of the original beside it; and the
+    hub's, converted into the user's cache.
 
     Raises:
-        EngineUnavailable: a library or every model is missing.
+        EngineUnavailable: a library is missing, or every model, and none can be fetched.
     """
 
-    def __init__(self, model_dir: Path, family: str, decoding: Decoding) -> None:
+    def __init__(self, model_dir: Path, family: str, decoding: Decoding, *, offline: bool) -> None:
         try:
             import ctranslate2
             import sentencepiece
+
+            from speechpipe_translate.engines.hub import Hub
         except ImportError as error:
             raise EngineUnavailable(f"{error.name} is missing: install speechpipe-translate[ctranslate2]") from error
         self._translator: Any = ctranslate2.Translator
         self._pieces: Any = sentencepiece.SentencePieceProcessor
         self._decoding = decoding
-        self._folders = find_models(model_dir, family, _NEEDED)
+        hub = Hub(family, offline=offline) if can_convert() else None
+        folders = find_models(converted_at(), family, _NEEDED) | find_models(model_dir, family, _NEEDED)
+        self._models = Models(folders, hub, prepare=lambda pair, folder: convert(folder, next(names_of(pair, family))))
+        self._advice = hub.advice if hub else HOW_TO_CONVERT
+        if (hub is None or hub.offline) and not self._models:
+            raise EngineUnavailable(nothing_in(model_dir, family, _NEEDED, self._advice))
 
     @property
-    def pairs(self) -> frozenset[Pair]:
-        """Pairs that have a folder."""
-        return frozenset(self._folders)
+    def pairs(self) -> Models:
+        """Pairs that have a folder, or are on the hub and can be converted."""
+        return self._models
+
+    @property
+    def advice(self) -> str:
+        """Where other pairs would come from."""
+        return self._advice
 
     def load(self, pair: Pair) -> "CTranslate2Model":
-        """Load a pair's network and its two SentencePiece models."""
-        folder = self._folders[pair]
+        """Load a pair's network and its two SentencePiece models, fetched and converted first when need be."""
+        folder = self._models.folder(pair)
         try:
             return CTranslate2Model(
                 pair,

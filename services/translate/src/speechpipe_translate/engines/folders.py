@@ -40,6 +40,11 @@ def names_of(pair: Pair, family: str) -> Iterator[str]:
         yield f"{family}-{source}-{target}"
 
 
+def nothing_in(model_dir: Path, family: str, needed: tuple[str, ...], advice: str) -> str:
+    """What to say where there is no model at all."""
+    return f"MODEL_DIR={model_dir} has no folder named like {family}-en-es with the files {', '.join(needed)}; {advice}"
+
+
 @cache
 def _by_opus_code() -> dict[str, str]:
     codes: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """OPUS-MT models of the Hugging Face Hub: looked for when a route needs the pair, fetched when a text does.
 
-A list of all pairs would be thousands of repositories over many pages, and most are never wanted; one question about one
-repository takes a round trip, and its answer is kept. What is in the hub's cache is taken as it is, without a question.
+A list of all pairs would be over a thousand repositories on many pages, and most are never wanted; a question about one
+takes one round trip, and its answer is kept. What is in the hub's cache is taken as it is, without a question.
 """
 
 import hashlib
@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import huggingface_hub
-from huggingface_hub import constants
-from huggingface_hub.errors import (
-    HTTPError,  # type: ignore[attr-defined]  # that of requests or of httpx, whichever this version is built on
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-)
+from huggingface_hub import constants, errors
 
 from speechpipe_common.logs import get_logger
+from speechpipe_common.redaction import redact_url
 from speechpipe_translate.engines.folders import names_of, pair_of
 from speechpipe_translate.errors import EngineFailed, HubUnreachable
 from speechpipe_translate.routes import Pair
@@ -42,8 +38,8 @@ _SHA256_DIGITS: Final = 64
 _BLOB: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _log = get_logger(__name__)
 
-# A proxy's page in place of an answer is a ValueError.
-_TROUBLE: Final = (HTTPError, OSError, ValueError)
+# HTTPError is that of requests or httpx, whichever the library is built on; a proxy's page for an answer a ValueError.
+_TROUBLE: Final = (errors.HTTPError, OSError, ValueError)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +68,14 @@ class Hub:
         self._paused_until = 0.0
         self._trouble = ""
         self._cached = _in_cache(family)
+
+    @property
+    def advice(self) -> str:
+        """What to do about a pair that is neither on this machine nor on the hub."""
+        name = f"{OWNER}/{self._family}-SOURCE-TARGET"
+        if self.offline:
+            return f"MODEL_OFFLINE or HF_HUB_OFFLINE is set; fetch a pair where it is not: hf download {name}"
+        return f"{redact_url(constants.ENDPOINT)} has no {name} for them either; put a model of your own into MODEL_DIR"
 
     @property
     def cached(self) -> frozenset[Pair]:
@@ -111,7 +115,7 @@ class Hub:
             raise HubUnreachable(_failed(f"fetching {listing.repository}", error)) from error
         if not _is_whole(Path(folder)):
             # Where the hub goes away in between, the library hands out what the cache has.
-            raise HubUnreachable(f"{constants.ENDPOINT} sent only a part of {listing.repository}")
+            raise HubUnreachable(f"only a part of {listing.repository} was fetched; the next attempt goes on")
         _log.info("model_fetched", repository=listing.repository, seconds=round(time.monotonic() - began, 3))
         return Path(folder)
 
@@ -135,7 +139,7 @@ class Hub:
             repository = f"{OWNER}/{name}"
             try:
                 info = huggingface_hub.model_info(repository, timeout=_ASK_SECONDS)
-            except RepositoryNotFoundError:
+            except errors.RepositoryNotFoundError:
                 continue
             files = frozenset(sibling.rfilename for sibling in info.siblings or ())
             if files.issuperset(_FILES) and files.intersection(_WEIGHTS):
@@ -145,7 +149,7 @@ class Hub:
 
 def _failed(what: str, error: Exception) -> str:
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return (
+    return redact_url(
         f"{what} from {constants.ENDPOINT} failed: {reason}; check the connection, HF_ENDPOINT and HTTPS_PROXY, "
         "or put the model into MODEL_DIR and set MODEL_OFFLINE=true"
     )
@@ -168,7 +172,7 @@ def _in_cache(family: str) -> dict[Pair, Path]:
             folder = Path(
                 huggingface_hub.snapshot_download(f"{OWNER}/{name}", allow_patterns=[*_FILES], local_files_only=True)
             )
-        except LocalEntryNotFoundError:
+        except errors.LocalEntryNotFoundError:
             continue
         if _is_whole(folder):
             found[pair] = folder
@@ -178,8 +182,8 @@ def _in_cache(family: str) -> dict[Pair, Path]:
 def _verify(folder: Path) -> None:
     """Compare the files of a snapshot with the digests that the hub's cache names their blobs by.
 
-    Large files have their SHA-256, small ones git's SHA-1 of ``blob <size>\\0`` and the content. The library itself
-    compares sizes only.
+    Large files have their SHA-256, small ones git's SHA-1 of ``blob``, the size, a zero byte and the content. The
+    library itself compares sizes only.
     """
     for file in folder.iterdir():
         blob = file.resolve()

@@ -22,4 +22,4 @@ def open_engine(settings: TranslateSettings) -> Engine:
         max_batch=settings.max_batch_size,
     )
     neural = CTranslate2Engine if settings.translation_engine == "ctranslate2" else EasyNMTEngine
-    return neural(settings.model_dir, settings.easynmt_model, decoding)
+    return neural(settings.model_dir, settings.easynmt_model, decoding, offline=settings.model_offline)
