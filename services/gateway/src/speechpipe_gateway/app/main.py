@@ -19,6 +19,7 @@ from speechpipe_gateway.admission import Limits
 from speechpipe_gateway.app.connection import ConnectionLimits, Services
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.server import Gateway, create_app
+from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
 from speechpipe_gateway.app.state import QueueState
 from speechpipe_gateway.auth import KeyRing
 from speechpipe_gateway.live.factory import SessionFactory
@@ -83,7 +84,8 @@ async def _serve_http(settings: GatewaySettings, gateway: Gateway, hub: Hub, sto
         create_app(gateway),
         host=settings.gateway_host,
         port=settings.gateway_port,
-        ws="websockets-sansio",
+        http=http_within(settings.auth_timeout_seconds),
+        ws=FirmWebSocket,
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,
         # A client whose audio has to wait is not read, so its pongs are late as well; idle_timeout finds the dead.
