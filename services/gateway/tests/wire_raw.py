@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -25,10 +26,19 @@ class Raw:
     body: Any = None
     """Of an answer that is no upgrade."""
 
-    async def send(self, opcode: Opcode, data: bytes, **bits: bool) -> None:
-        """A frame; ``rsv1=True`` marks it as compressed."""
-        self.writer.write(Frame(opcode, data, **bits).serialize(mask=True))
+    async def send(self, opcode: Opcode, data: bytes, *, fin: bool = True, rsv1: bool = False) -> None:
+        """A frame; ``rsv1`` marks it as compressed."""
+        whole = Frame(opcode, data, fin).serialize(mask=True)
+        self.writer.write(bytes([whole[0] | (0x40 if rsv1 else 0)]) + whole[1:])  # the library refuses RSV1
         await self.writer.drain()
+
+    async def flood(self, data: bytes) -> None:
+        """Write the same bytes over and over, reading nothing, until the other side ends the connection."""
+        self.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                self.writer.write(data)
+                await self.writer.drain()
 
     async def frame(self) -> tuple[int, bytes]:
         """The next frame that the server sends: opcode and payload."""
@@ -40,7 +50,7 @@ class Raw:
 
     async def closed(self) -> tuple[list[dict[str, Any]], int, str]:
         """Read to the end: JSON messages, close code and reason; code 1006 when TCP ended without a close frame."""
-        messages = []
+        messages: list[dict[str, Any]] = []
         while True:
             try:
                 opcode, data = await self.frame()
@@ -64,11 +74,16 @@ class Raw:
 
 
 async def knock(
-    gateway: GatewayProcess, key: str | None, *, local: str | None = None, path: str = "/ws", **headers: str
+    gateway: GatewayProcess, key: str | None, *, local: str = "127.0.0.1", buffer: int = 0, **headers: str
 ) -> Raw:
-    """Send a handshake and read its answer; ``local`` is the address to come from."""
-    address = (local, 0) if local else None
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, local_addr=address)
+    """Send a handshake and read its answer; ``local`` is the address to come from, ``buffer`` bytes fit in its ear."""
+    end = socket.socket()
+    if buffer:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    end.bind((local, 0))
+    end.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", gateway.port))
+    reader, writer = await asyncio.open_connection(sock=end)
     said = {
         "Host": f"127.0.0.1:{gateway.port}",
         "Upgrade": "websocket",
@@ -78,7 +93,7 @@ async def knock(
         **({"Authorization": f"Bearer {key}"} if key is not None else {}),
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in said.items()), "", ""]
+    lines = ["GET /ws HTTP/1.1", *(f"{name}: {value}" for name, value in said.items()), "", ""]
     writer.write("\r\n".join(lines).encode())
     async with asyncio.timeout(PATIENCE):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
