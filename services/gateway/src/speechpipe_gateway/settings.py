@@ -64,7 +64,10 @@ class GatewaySettings(ServiceSettings):
         description="Longest piece of unbroken speech; it is cut at its quietest place. Whisper hears 30 s at most.",
     )
     partial_interval_seconds: float = Field(
-        default=0.5, ge=0.1, le=10, description="New audio that a partial caption must bring."
+        default=1.0,
+        ge=0.1,
+        le=10,
+        description="New audio that a partial caption must bring; half of it until the first words are shown.",
     )
     resubmit_seconds: float = Field(
         default=10.0,

@@ -58,12 +58,17 @@ def transcript(job: AudioJob, heard: Transcription, seconds: float) -> Transcrip
         end=job.end,
         text=heard.text,
         language=heard.language,
-        language_probability=heard.language_probability,
+        language_probability=round(heard.language_probability, 3),
         words=tuple(
-            Word(text=word.text, start=offset + word.start, end=offset + word.end, probability=word.probability)
+            Word(
+                text=word.text,
+                start=round(offset + word.start, 3),
+                end=round(offset + word.end, 3),
+                probability=round(word.probability, 3),
+            )
             for word in heard.words
         ),
-        processing_time=seconds,
+        processing_time=round(seconds, 3),
     )
 
 

@@ -23,7 +23,7 @@ from speechpipe_common.messages import MessageError
 from speechpipe_common.metrics import ConsumerMetrics, HandedBack
 from speechpipe_common.store import JobRef
 
-BLOCK_MS: Final = 500
+BLOCK_MS: Final = 1000
 """How long a read waits for news. A read is never cancelled (its jobs would be nobody's for the claim idle time), so
 this is also how long an idle worker may take to notice that it should stop."""
 

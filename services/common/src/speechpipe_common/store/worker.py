@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-import msgspec
 from redis.asyncio import Redis
 
 from speechpipe_common.keys import SAMPLE_BYTES, SESSION_TTL_SECONDS, Keys, done_member
@@ -74,9 +73,8 @@ class WorkerStore:
         """Settle an audio job with what was heard; a final (or promoted candidate) starts its translations."""
         if job.kind == "partial":
             return await self._publish(ref, job, result)
-        final = msgspec.structs.replace(result, kind="final")
         jobs = [part for text in translations for part in (text.target, encode(text))]
-        return await self._commit(ref, job, final, result if job.kind == "candidate" else None, jobs)
+        return await self._commit(ref, job, result, jobs)
 
     async def commit_translation(self, ref: JobRef, job: TextJob, result: Translated) -> Outcome:
         """Settle a text job with its translation."""
@@ -86,7 +84,7 @@ class WorkerStore:
         """Settle a job that failed: for good (``retry`` False), or for the gateway to mend and submit again."""
         if failure.retry or _kind(job) == "partial":
             return await self._publish(ref, job, failure)
-        return await self._commit(ref, job, failure, failure if _kind(job) == "candidate" else None)
+        return await self._commit(ref, job, failure)
 
     async def _publish(self, ref: JobRef, job: AudioJob | TextJob, body: Result) -> Outcome:
         keys = self._keys
@@ -98,12 +96,7 @@ class WorkerStore:
         return cast(Outcome, reply[0].decode())
 
     async def _commit(
-        self,
-        ref: JobRef,
-        job: AudioJob | TextJob,
-        final: Result,
-        candidate: Result | None = None,
-        jobs: Sequence[str | bytes] = (),
+        self, ref: JobRef, job: AudioJob | TextJob, body: Result, jobs: Sequence[str | bytes] = ()
     ) -> Outcome:
         keys = self._keys
         reply = await self._scripts.run(
@@ -119,12 +112,11 @@ class WorkerStore:
             [
                 ref.group,
                 ref.entry,
-                "candidate" if candidate is not None else "final",
+                _kind(job),
                 _member(job),
                 "" if isinstance(job, TextJob) else job.segment,
                 job.rev,
-                encode(final),
-                encode(candidate) if candidate is not None else "",
+                encode(body),
                 SESSION_TTL_SECONDS,
                 *jobs,
             ],

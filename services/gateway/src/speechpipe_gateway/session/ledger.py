@@ -157,6 +157,7 @@ class Ledger:
         caption = segment.stabiliser.update(partial.text, partial.language, partial.end)
         if not caption.text:
             return []
+        segment.captioned = True
         message = Realtime(
             segment_id=str(partial.segment),
             rev=partial.rev,

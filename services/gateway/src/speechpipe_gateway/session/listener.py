@@ -161,7 +161,9 @@ class Listener:
         segment = self._current
         if segment is None or segment.partial is not None or not self._config.partials:
             return []
-        if position - segment.heard_until < self._config.partial_every:
+        # Until the first words are shown, twice as often: nobody likes to talk to an empty line.
+        every = self._config.partial_every // (1 if segment.captioned else 2)
+        if position - segment.heard_until < every:
             return []
         return [self._jobs.partial(segment, position, now)]
 

@@ -30,6 +30,7 @@ class Segment:
         follows: it begins at a cut, not at an onset.
         continues: it was cut, and the turn goes on.
         shown: highest revision that the client has seen.
+        captioned: the client has seen words of it.
         heard_until: where the last partial's audio ended.
         recorded: Redis knows of it, so that a partial need not say it again.
         doubt: what Redis holds of its audio must be looked at before the next job.
@@ -42,6 +43,7 @@ class Segment:
     follows: bool = False
     continues: bool = False
     shown: int = 0
+    captioned: bool = False
     heard_until: int = 0
     recorded: bool = False
     doubt: bool = False
@@ -83,8 +85,8 @@ class Segment:
             targets=options.targets,
             prompt=options.prompt,
             hotwords=options.hotwords,
-            submitted_at=now,
-            expires_at=flight.deadline if kind == "partial" else None,
+            submitted_at=round(now, 3),
+            expires_at=round(flight.deadline, 3) if kind == "partial" else None,
         )
         known = kind == "partial" and self.recorded and not doubt
         return Submit(job, None if known else self.record(flight.rev), previous=flight.entry, mend=doubt)
