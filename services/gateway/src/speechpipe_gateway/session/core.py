@@ -60,7 +60,7 @@ class SessionCore:
         self._closed = False
         self._language = LanguageTracker(restored.language if restored else None)
         self._jobs = JobMaker(client, epoch, config, self._language)
-        self.ledger = Ledger(client, config, self._jobs.next_rev, cursor)
+        self.ledger = Ledger(client, config, cursor)
         start = restored.position if restored else 0
         self._keeper = Keeper(start, config.ack_every, to_client)
         self._listener = Listener(

@@ -1,6 +1,5 @@
 """What the session owes its client: segments without a final, finals without a translation, and what was delivered."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from speechpipe_common.keys import SAMPLE_RATE, done_member
@@ -27,14 +26,12 @@ class Ledger:
     Args:
         client: the session's id.
         config: deadlines.
-        next_rev: makes the revision of a new job.
         cursor: id of the last result that the client has.
     """
 
-    def __init__(self, client: str, config: SessionConfig, next_rev: Callable[[], int], cursor: str) -> None:
+    def __init__(self, client: str, config: SessionConfig, cursor: str) -> None:
         self._client = client
         self._config = config
-        self._next_rev = next_rev
         self.cursor = cursor
         self.segments: dict[int, Segment] = {}
         self.texts: dict[tuple[int, str], TextFlight] = {}
@@ -170,17 +167,20 @@ class Ledger:
         )
         effects: list[Effect] = [Send(message)]
         if segment.stabiliser.committed_until > settled:
-            effects += self._translate_partial(segment, caption.text, partial.language, now)
+            effects += self._translate_partial(segment, partial, caption.text, now)
         return effects
 
-    def _translate_partial(self, segment: Segment, text: str, source: str, now: float) -> list[Effect]:
-        """Partial translations follow the committed text, one in flight for a segment and language."""
+    def _translate_partial(self, segment: Segment, partial: Transcript, text: str, now: float) -> list[Effect]:
+        """Partial translations follow the committed text, one in flight for a segment and language.
+
+        Their revision is that of what they translate, so that none is above that of the final to come.
+        """
         effects: list[Effect] = []
         for target in segment.options.targets:
             key = (segment.start, target)
             if key in self._partial_texts:
                 continue
-            flight = Flight(rev=self._next_rev(), end=0, deadline=now + self._config.partial_seconds)
+            flight = Flight(rev=partial.rev, end=0, deadline=now + self._config.partial_seconds)
             self._partial_texts[key] = flight
             job = TextJob(
                 client=self._client,
@@ -188,7 +188,7 @@ class Ledger:
                 rev=flight.rev,
                 final=False,
                 text=text,
-                source=source,
+                source=partial.language,
                 target=target,
                 submitted_at=now,
                 expires_at=flight.deadline,
@@ -197,11 +197,10 @@ class Ledger:
         return effects
 
     def _translated(self, translated: Translated) -> list[Effect]:
-        key, rev = (translated.segment, translated.language), translated.rev
+        key = (translated.segment, translated.language)
         if translated.final:
             self.texts.pop(key, None)
-            # A partial's translation may have been asked for after the audio job of the final.
-            rev = max(rev, self._shown_texts.pop(key, 0))
+            self._shown_texts.pop(key, None)
             if not self._first(done_member(translated.segment, "translation", translated.language)):
                 return []
         else:
@@ -211,7 +210,7 @@ class Ledger:
             self._shown_texts[key] = translated.rev
         message = Translation(
             segment_id=str(translated.segment),
-            rev=rev,
+            rev=translated.rev,
             text=translated.text,
             language=translated.language,
             is_final=translated.final,
