@@ -18,14 +18,18 @@ def instance_name(component: str, given: str = "") -> str:
     return given or f"{component}-{socket.gethostname()}-{secrets.token_hex(3)}"
 
 
-def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
+def run(
+    main: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
     """Run ``main(stop)`` to its end and return the exit status.
 
     The first SIGTERM or SIGINT sets ``stop``, and ``main`` is trusted to end in good order; the second ends the process
-    at once with status 128 + signal. An exception is logged and gives status 1.
+    at once with status 128 + signal. An exception is logged and gives status 1. ``loop_factory`` makes another event loop than asyncio's own, such as uvloop's.
     """
     try:
-        asyncio.run(_framed(main))
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(_framed(main))
     except Exception:  # noqa: BLE001 - the last frame: told in full, and as an exit status
         _log.exception("process_failed")
         return 1

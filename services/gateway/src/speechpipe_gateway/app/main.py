@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
+import uvloop
 from prometheus_client import CollectorRegistry
 
 from speechpipe_common import process
@@ -39,7 +40,7 @@ def run(settings: GatewaySettings) -> int:
     """Serve until SIGTERM; returns the exit status."""
     instance = process.instance_name(COMPONENT, settings.instance_id)
     configure(component=COMPONENT, instance_id=instance, level=settings.log_level, form=settings.log_format)
-    return process.run(lambda stop: serve(settings, instance, stop))
+    return process.run(lambda stop: serve(settings, instance, stop), uvloop.new_event_loop)
 
 
 async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -> None:
