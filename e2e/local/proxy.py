@@ -31,13 +31,13 @@ class _Pair:
 
     def asked(self, data: bytes) -> None:
         """The worker said this."""
-        self._armed = COMMIT in data and self._losses.left > 0
+        self._armed = self._armed or (COMMIT in data and self._losses.left > 0)
 
     def loses(self, data: bytes) -> bool:
         """Whether this reply is to be lost; an error (the script is not loaded yet) is not the reply to a commit."""
-        if not self._armed or data.startswith(b"-"):
+        armed, self._armed = self._armed, False
+        if not armed or data.startswith(b"-"):
             return False
-        self._armed = False
         self._losses.left -= 1
         self._losses.lost += 1
         return True

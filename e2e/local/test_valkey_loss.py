@@ -18,11 +18,9 @@ DOWN_SECONDS = (0.0, 1.5)
 
 
 async def until_heard(callers: Sequence[Caller]) -> None:
-    """Wait until each client has got another final: the pipeline works again."""
-    before = [c.finals for c in callers]
-    await eventually(
-        lambda: all(c.failure or c.finals > n for c, n in zip(callers, before, strict=True)), "finals for everybody", 60
-    )
+    """Wait until some client has got another final: the pipeline works again."""
+    before = sum(c.finals for c in callers)
+    await eventually(lambda: sum(c.finals for c in callers) > before, "a final", 60)
 
 
 @pytest.mark.timeout(3600)
