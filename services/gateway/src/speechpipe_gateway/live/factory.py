@@ -96,9 +96,9 @@ class SessionFactory:
             owner=self._instance,
             now=time.time(),
         )
-        start = _declared(stored)
+        start, cursor = _declared(stored), _reached(resume.cursor, stored)
         probe = AudioInput(start)
-        restored = restore(stored, resume.cursor, probe.to_session(resume.offset))
+        restored = restore(stored, cursor, probe.to_session(resume.offset))
         audio = AudioInput(start, first_sample=restored.position)
         core = SessionCore(
             resume.session_id,
@@ -107,12 +107,12 @@ class SessionFactory:
             restored.options,
             audio.to_client,
             restored=restored,
-            cursor=resume.cursor,
+            cursor=cursor,
         )
         core.fields |= stored.fields
         session = self._live(core, outbox)
         offset = audio.to_client(restored.position)
-        outbox.put(_ready(resume.session_id, token, start, audio, offset=offset, cursor=resume.cursor, resumed=True))
+        outbox.put(_ready(resume.session_id, token, start, audio, offset=offset, cursor=cursor, resumed=True))
         session.do(core.come_back(restored, time.time()))
         session.hold()
         await self._hub.add(session)
@@ -174,6 +174,12 @@ def _check_cursor(cursor: str) -> None:
         raise ProtocolError(
             "bad_message", f"cursor {cursor[:40]!r} is none; send the cursor of the last message, or 0-0"
         )
+
+
+def _reached(cursor: str, stored: StoredSession) -> str:
+    """The cursor, or the last result when it is behind that: a client must not lock itself out of what is to come."""
+    last = stored.results[-1].id if stored.results else "0-0"
+    return min(cursor, last, key=entry_key)
 
 
 def _check_offset(offset: int) -> None:
