@@ -127,6 +127,6 @@ class Service:
 
 
 def _inherited() -> dict[str, str]:
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CACHE_HOME")
+    kept = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "XDG_CACHE_HOME")
     # Coverage follows into child processes through these.
     return {k: v for k, v in os.environ.items() if k in kept or k.startswith(("COVERAGE", "SPEECHPIPE_CACHE"))}
