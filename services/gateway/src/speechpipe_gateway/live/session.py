@@ -1,7 +1,6 @@
 """Drives one session core: carries its effects out in their order, and survives a Redis that comes and goes."""
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,26 +8,21 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from redis.exceptions import RedisError
 
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import Delivery
-from speechpipe_common.store import FencedError, SessionLostError, SessionStore
+from speechpipe_common.store import FencedError, SessionStore
 from speechpipe_common.wire import CLOSE_SERVER, CLOSE_TAKEN_OVER, AudioAck, Error
 from speechpipe_gateway.live.outbox import Outbox
-from speechpipe_gateway.live.uploader import AudioGoneError, Uploader
+from speechpipe_gateway.live.writer import SessionWriter
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import (
     Close,
     Effect,
-    Promote,
-    Release,
     Replay,
     Save,
     Send,
     SessionCore,
-    Submit,
-    SubmitText,
     Vote,
 )
 
@@ -36,9 +30,6 @@ log = get_logger(__name__)
 
 MAX_EFFECTS = 256
 """Effects waiting for Redis beyond which no audio is taken from the client."""
-
-BACKOFF_SECONDS = (0.05, 2.0)
-"""First and longest wait before Redis is tried again."""
 
 
 class LiveSession:
@@ -71,9 +62,8 @@ class LiveSession:
         self.detached_at: float | None = None
         self._store = store
         self._metrics = metrics
-        self._deepest = deepest_queue
         self._on_end = on_end
-        self._uploader = Uploader(store, core.client, core.epoch, core.tape)
+        self._writer = SessionWriter(core, store, metrics, deepest_queue)
         self._effects: deque[Effect] = deque()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -191,7 +181,7 @@ class LiveSession:
             while self._effects:
                 effect = self._effects[0]
                 try:
-                    follow = await self._persist(effect)
+                    follow = await self._carry_out(effect)
                 except FencedError:
                     self._let_go()
                     return
@@ -201,66 +191,15 @@ class LiveSession:
                 self.do(follow)
             self._drained.set()
 
-    async def _persist(self, effect: Effect) -> list[Effect]:
-        """Carry an effect out however often Redis has to be tried."""
-        wait = BACKOFF_SECONDS[0]
-        while True:
-            try:
-                return await self._carry_out(effect)
-            except SessionLostError:
-                await self._restore()
-            except (RedisError, OSError) as error:
-                self._metrics.redis_errors.inc()
-                if wait == BACKOFF_SECONDS[0]:
-                    log.warning("redis_write_failed", client=self.client, error=str(error))
-                if _stale(effect):
-                    return []
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-                wait = min(wait * 2, BACKOFF_SECONDS[1])
-
-    async def _restore(self) -> None:
-        core = self.core
-        try:
-            await self._store.open(core.client, core.epoch, time.time(), core.fields, sorted(core.ledger.delivered))
-            self._metrics.sessions_restored.inc()
-        except (RedisError, OSError):
-            await asyncio.sleep(BACKOFF_SECONDS[0])
-
     async def _carry_out(self, effect: Effect) -> list[Effect]:
-        core, store = self.core, self._store
         match effect:
             case Send():
                 self._send(effect)
-            case Submit():
-                return await self._submit(effect)
-            case SubmitText(job, previous):
-                status, entry = await store.submit_text(job, core.epoch, previous, 0 if job.final else self._deepest)
-                return core.text_submitted(job, status, entry)
-            case Promote(segment, rev, record):
-                return core.promoted(await store.promote(core.client, core.epoch, segment, rev, record))
-            case Release(turn, blocks):
-                await store.release(core.client, core.epoch, turn, blocks, leave=False)
+                return []
             case Replay():
-                await self._replay()
-            case Save(fields):
-                await store.save(core.client, core.epoch, time.time(), fields)
-            case Close(finished=True):
-                await store.release(core.client, core.epoch, 0, (), leave=True)
-        return []
-
-    async def _submit(self, effect: Submit) -> list[Effect]:
-        job = effect.job
-        if _stale(effect):
-            return []
-        try:
-            await self._uploader.ensure(job, mend=effect.mend)
-        except AudioGoneError as error:
-            log.warning("audio_awaited", client=self.client, segment=job.segment, error=str(error))
-            return []
-        deepest = self._deepest if job.kind == "partial" else 0
-        status, entry = await self._store.submit_audio(job, effect.record, effect.previous, deepest)
-        self._metrics.jobs_published.labels(job.kind, status).inc()
-        return self.core.submitted(job, status, entry)
+                await self._writer.insist(self._replay)
+                return []
+        return await self._writer.write(effect)
 
     async def _replay(self) -> None:
         """Feed the core what came after its cursor, then what came live meanwhile, unless touch was lost again."""
@@ -312,10 +251,3 @@ class LiveSession:
             self._room.set()
             self._drained.set()
             self._on_end(self)
-
-
-def _stale(effect: Effect) -> bool:
-    """A partial that nobody waits for any more."""
-    if isinstance(effect, Submit | SubmitText):
-        return effect.job.expires_at is not None and effect.job.expires_at <= time.time()
-    return False
