@@ -39,20 +39,24 @@ class Uploader:
         Raises:
             AudioGoneError: part of it is neither in Redis nor on the tape.
         """
+        self._forget_before(job.turn)
         position = self._uploaded.get(job.turn, job.turn)
-        if mend:
-            position = await self._verified(job)
+        if mend or position < _first_block(job):
+            # Blocks before the job's first are not ours to fill: their segments are final, or another job's.
+            position = self._uploaded[job.turn] = await self._verified(job)
         while position < job.end:
             position = await self._append(job, position)
             self._uploaded[job.turn] = position
 
-    def forget(self, turn: int) -> None:
-        """The turn's audio was released."""
-        self._uploaded.pop(turn, None)
+    def _forget_before(self, turn: int) -> None:
+        """Turns before this one that are off the tape have all their finals."""
+        over = [old for old, end in self._uploaded.items() if old < turn and end <= self._tape.start]
+        for old in over:
+            del self._uploaded[old]
 
     async def _verified(self, job: AudioJob) -> int:
         """First offset, from the job's first block on, that Redis does not have."""
-        position = job.start - (job.start - job.turn) % BLOCK_SAMPLES
+        position = _first_block(job)
         while position < job.end:
             block = (position - job.turn) // BLOCK_SAMPLES
             _, length = await self._store.append(self._client, self._epoch, job.turn, block, -1, b"")
@@ -81,3 +85,8 @@ class Uploader:
                 f"samples [{start}, {end}) of turn {job.turn}; the tape has [{tape.start}, {tape.end})"
             )
         return bytes(forgotten * 2) + tape.read(start + forgotten, end)
+
+
+def _first_block(job: AudioJob) -> int:
+    """Offset at which the block that holds the job's first sample begins."""
+    return job.start - (job.start - job.turn) % BLOCK_SAMPLES
