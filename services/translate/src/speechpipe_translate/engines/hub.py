@@ -38,8 +38,15 @@ _SHA256_DIGITS: Final = 64
 _BLOB: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _log = get_logger(__name__)
 
-# HTTPError is that of requests or httpx, whichever the library is built on; a proxy's page for an answer a ValueError.
-_TROUBLE: Final = (errors.HTTPError, OSError, ValueError)  # type: ignore[attr-defined]
+# HTTPError is that of requests or httpx, whichever the library is built on; hf_xet's own errors are RuntimeErrors; a
+# proxy's page in place of an answer is a ValueError.
+_TROUBLE: Final = (
+    errors.HTTPError,  # type: ignore[attr-defined]
+    errors.XetDownloadError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Hub:
         return frozenset(self._cached)
 
     def offers(self, pair: Pair) -> bool:
-        """Whether the pair is in the cache or on the hub; asks at most once, and for at most seconds.
+        """Whether the pair is in the cache or on the hub; asks at most once, and for a few seconds.
 
         Raises:
             HubUnreachable: it does not answer, or did not a moment ago.
