@@ -1,5 +1,6 @@
 """Opens sessions and takes them over: from what a client asked for to a ``LiveSession`` that runs."""
 
+import asyncio
 import re
 import time
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from speechpipe_gateway.settings import GatewaySettings
 
 PARTIAL_SECONDS = 5.0
 """How long a partial in flight blocks the next: longer than decoding 10 s on two cores takes."""
+
+OPENING_AT_ONCE = 16
+"""A crowd that arrives together must not make a connection to Redis each at once."""
 
 ACK_SAMPLES = 2 * SAMPLE_RATE
 SHORTEST_SILENCE, LONGEST_SILENCE = 0.2, 10.0
@@ -53,6 +57,7 @@ class SessionFactory:
         self._hub = hub
         self._metrics = metrics
         self._instance = instance
+        self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def open(self, start: Start, options: Options, key_id: str, outbox: Outbox) -> Opened:
         """A new session; ``ready`` is in the outbox afterwards.
@@ -71,7 +76,8 @@ class SessionFactory:
             "key_id": key_id,
             "owner": self._instance,
         }
-        await self._store.open(client, core.epoch, time.time(), core.fields)
+        async with self._opening:
+            await self._store.open(client, core.epoch, time.time(), core.fields)
         session = self._live(core, outbox)
         outbox.put(_ready(client, token, start, audio, offset=0, cursor="0-0", resumed=False))
         await self._hub.add(session)
@@ -88,14 +94,15 @@ class SessionFactory:
         _check_cursor(resume.cursor)
         _check_offset(resume.offset)
         token = new_token()
-        stored = await self._store.take_over(
-            resume.session_id,
-            token_hash=hash_token(resume.token),
-            new_token_hash=hash_token(token),
-            key_id=key_id,
-            owner=self._instance,
-            now=time.time(),
-        )
+        async with self._opening:
+            stored = await self._store.take_over(
+                resume.session_id,
+                token_hash=hash_token(resume.token),
+                new_token_hash=hash_token(token),
+                key_id=key_id,
+                owner=self._instance,
+                now=time.time(),
+            )
         start, cursor = _declared(stored), _reached(resume.cursor, stored)
         probe = AudioInput(start)
         restored = restore(stored, cursor, probe.to_session(resume.offset))
