@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from callers import Caller
 from speech import Clip
 from test_gateway_kills import of, until_moved
 from test_valkey_loss import until_heard
-from world import KEYS, World, verdict
+from world import CLAIM_IDLE_MS, KEYS, STREAMS, World, verdict
 
 from speechpipe_common.messages import Transcript, Translated
 from speechpipe_common.store import SessionStore
@@ -23,10 +24,11 @@ async def test_told_to_stop_workers_and_gateways_leave_in_good_order(
     world: World, dice: random.Random, report: Callable[[str], None]
 ) -> None:
     """Workers hand back what they hold, gateways send their clients on with 1012; nothing is lost or doubled."""
-    for _ in range(2):
+    for number in range(2):
         world.add_gateway()
-        world.add_stt()
-        world.add_translate()
+        # Named, so that what they hold can be told.
+        world.add_stt(INSTANCE_ID=f"stt-{number}")
+        world.add_translate(INSTANCE_ID=f"translate-{number}")
     await world.start()
     callers = world.callers(3)
     statuses = []
@@ -53,12 +55,11 @@ async def test_told_to_stop_workers_and_gateways_leave_in_good_order(
 
 
 async def _held(world: World, name: str) -> list[str]:
-    """What a worker that has left still holds and nobody can see: handed back jobs are visible to all at once."""
+    """What a worker that has left would let nobody have yet; a job that was handed back can be claimed at once."""
     left = []
-    for stream, group in ((KEYS.audio_jobs, "stt_workers"), (KEYS.transcriptions, "translation_workers")):
-        for entry in await world.redis.xpending_range(stream, group, "-", "+", 100):
-            if entry["consumer"].decode() == name and entry["time_since_delivered"] < 1000:
-                left.append(entry["message_id"].decode())
+    for stream, group in STREAMS.items():
+        found: Any = await world.redis.xpending_range(stream, group, "-", "+", 100, consumername=name)
+        left += [entry["message_id"].decode() for entry in found if entry["time_since_delivered"] < CLAIM_IDLE_MS]
     return left
 
 

@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from callers import Caller
@@ -37,7 +38,8 @@ GATEWAY = {
     "RESUBMIT_SECONDS": "5",
     "DRAIN_SECONDS": "5",
 }
-WORKER = {"CLAIM_IDLE_SECONDS": "1", "DRAIN_SECONDS": "10"}
+CLAIM_IDLE_MS = 1000
+WORKER = {"CLAIM_IDLE_SECONDS": str(CLAIM_IDLE_MS / 1000), "DRAIN_SECONDS": "10"}
 STT = WORKER | {
     "MODEL_SIZE": "tiny.en",
     "DEVICE": "cpu",
@@ -91,7 +93,7 @@ class World:
     def _service(self, kind: str, pool: list[Service], command: tuple[str, ...], env: Mapping[str, str]) -> Service:
         name = f"{kind}-{len(pool)}"
         # The name tells its connections apart from those of others.
-        settings = {"REDIS_URL": f"{self.valkey.url}?client_name={name}"} | env
+        settings = {"REDIS_URL": f"{self.valkey.url}?client_name={name}"} | dict(env)
         service = Service(name, command, settings, self.directory / f"{name}.log")
         pool.append(service)
         return service
@@ -121,7 +123,7 @@ class World:
                     service.start()
             await asyncio.sleep(SUPERVISE_SECONDS)
 
-    def callers(self, count: int, **wishes: float) -> list[Caller]:
+    def callers(self, count: int) -> list[Caller]:
         """Clients of all gateways: the n-th begins at the n-th gateway and clip; rates and partials take turns."""
         rates = sorted(self._clips)
         return [
@@ -131,7 +133,6 @@ class World:
                 endless(list(self._clips[rates[number % len(rates)]]), number),
                 rates[number % len(rates)],
                 partials=number % 2 == 0,
-                **wishes,
             )
             for number in range(count)
         ]
@@ -167,7 +168,7 @@ class World:
 
     async def in_work(self, service: str, stream: str) -> list[str]:
         """Entries that a consumer holds."""
-        found = await self.redis.xpending_range(stream, STREAMS[stream], "-", "+", 100, consumername=service)
+        found: Any = await self.redis.xpending_range(stream, STREAMS[stream], "-", "+", 100, consumername=service)
         return [entry["message_id"].decode() for entry in found]
 
     async def until_empty(self) -> None:
