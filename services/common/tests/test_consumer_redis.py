@@ -320,7 +320,7 @@ async def test_work_goes_on_at_maxmemory(valkey_server: ValkeyServer):
 
 async def test_valkey_away_for_a_while_is_waited_for(valkey_server: ValkeyServer):
     """While Valkey is dead the worker stays, says so once, and works again when it is back."""
-    redis = connect(valkey_server.url, timeout=1.0)
+    redis = connect(valkey_server.url, timeout=2.0)
     bench = Bench(redis)
     async with bench.running():
         await eventually(lambda: bench.consumer.check() is None)
