@@ -20,8 +20,11 @@ BLOCK_SECONDS = 0.1
 GAP_SECONDS = 1.0
 """Silence between clips: longer than the gateways' silence threshold, so that each clip is an utterance."""
 
-LIMITS = Limits(ping_seconds=1.0, handshake_seconds=5.0, patience_seconds=120.0)
+QUICK = Limits(ping_seconds=1.0, handshake_seconds=5.0, patience_seconds=120.0)
 """Quick to notice a frozen gateway, and patient while all of them are away."""
+
+PATIENT = Limits(patience_seconds=120.0)
+"""As the library has it: a gateway that waits for its Redis is no dead gateway."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class Caller:
         target: language to translate into, None for none.
         partials: whether captions are wanted while speaking.
         speed: times real time.
+        limits: the library's.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Caller:
         target: str | None = "es",
         partials: bool = True,
         speed: float = 1.0,
+        limits: Limits = QUICK,
     ) -> None:
         self.name = name
         self.rate = rate
@@ -128,6 +133,7 @@ class Caller:
             sample_rate=rate, source="en", targets=(target,) if target else (), partials=partials
         )
         self._speed = speed
+        self._limits = limits
         self._position = 0
 
     @property
@@ -144,7 +150,7 @@ class Caller:
         """Speak until ``enough`` is set or there is no more to say, then wait for everything that is owed."""
         _wire.set(self.wire)
         try:
-            async with connect(self._urls, self._options, limits=LIMITS) as session:
+            async with connect(self._urls, self._options, limits=self._limits) as session:
                 self.session_id = session.session_id
                 listening = asyncio.create_task(self._listen(session))
                 try:

@@ -39,12 +39,20 @@ class Watch:
     commands: list[tuple[str, str, str]] = field(default_factory=list)
 
     def writes(self, addresses: Collection[str], words: Collection[str]) -> list[str]:
-        """Writes from these addresses, by themselves or in a script, that have one of ``words`` in their arguments."""
-        found, source = [], ""
+        """Writes from these addresses, by themselves or in a script, that have one of ``words`` in their arguments.
+
+        A session counts until it is taken over from there again: its client has come back, and the epoch goes up.
+        """
+        found, source, watched = [], "", set(words)
         for place, name, arguments in self.commands:
             if place != "lua":
                 source = place
-            if source in addresses and name in WRITES and any(word in arguments for word in words):
+            if source not in addresses or name not in WRITES:
+                continue
+            touched = {word for word in watched if word in arguments}
+            if name == "HINCRBY":
+                watched -= touched
+            elif touched:
                 found.append(f"{name} {arguments[:200]}")
         return found
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,5 +80,6 @@ async def _empty(world: World) -> bool:
 
 
 async def _deliveries(world: World) -> int:
-    [(_, fields)] = await world.redis.xrange(KEYS.dead_letters)
+    letters: Any = await world.redis.xrange(KEYS.dead_letters)
+    [(_, fields)] = letters
     return int(fields[b"deliveries"]) - 1

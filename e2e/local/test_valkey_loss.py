@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import websockets
 from aof import Tail
-from callers import Caller
+from callers import PATIENT, Caller
 from conftest import Amount
 from websockets.exceptions import InvalidStatus
 from world import World, verdict
@@ -34,7 +34,7 @@ async def test_a_valkey_that_dies_and_forgets_loses_and_doubles_nothing(
         world.add_stt()
     world.add_translate()
     await world.start()
-    callers = world.callers(3)
+    callers = world.callers(3, PATIENT)
     cuts: list[int] = []
     tail = Tail(world.valkey.directory)
     watching = asyncio.create_task(tail.watch())
@@ -78,7 +78,7 @@ async def test_a_full_valkey_delays_and_loses_nothing(world: World, report: Call
         world.add_stt()
     world.add_translate()
     await world.start()
-    callers = world.callers(3)
+    callers = world.callers(3, PATIENT)
     async with world.talking(callers):
         await until_heard(callers)
         before = sum(c.finals for c in callers)

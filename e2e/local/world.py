@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from callers import Caller
+from callers import QUICK, Caller
 from processes import Service, lasting_port
 from redis.exceptions import RedisError
 from speech import Clip, endless
 from verdict import Verdict, judge
 
+from speechpipe_client import Limits
 from speechpipe_common.keys import STT_GROUP, TRANSLATION_GROUP, Keys
 from speechpipe_common.store import connect
 from speechpipe_common.testing import ValkeyServer, eventually
@@ -123,7 +124,7 @@ class World:
                     service.start()
             await asyncio.sleep(SUPERVISE_SECONDS)
 
-    def callers(self, count: int) -> list[Caller]:
+    def callers(self, count: int, limits: Limits = QUICK) -> list[Caller]:
         """Clients of all gateways: the n-th begins at the n-th gateway and clip; rates and partials take turns."""
         rates = sorted(self._clips)
         return [
@@ -133,6 +134,7 @@ class World:
                 endless(list(self._clips[rates[number % len(rates)]]), number),
                 rates[number % len(rates)],
                 partials=number % 2 == 0,
+                limits=limits,
             )
             for number in range(count)
         ]

@@ -9,7 +9,7 @@ from session_world import CONFIG, QUIET, SOFT, SPEECH, World, transcript
 from speechpipe_common.messages import Delivery, Failure, SegmentRecord, Transcript, Translated
 from speechpipe_common.store import StoredSession
 from speechpipe_common.wire import AudioAck, Error, FinalCaption, Realtime, SpeechStarted, Translation
-from speechpipe_gateway.session import Close, Options, Promote, Release, Replay, restore
+from speechpipe_gateway.session import Close, Options, Promote, Release, Replay, Submit, restore
 
 
 def spoken(seconds: float = 2.0) -> World:
@@ -263,7 +263,7 @@ def test_too_many_pending_finals_stop_the_intake() -> None:
 
 def record_of(world: World, job: object) -> SegmentRecord:
     """The record that went to Redis with a job."""
-    [found] = [e.record for e in world.effects if getattr(e, "job", None) is job]
+    [found] = [e.record for e in world.effects if isinstance(e, Submit) and e.job is job and e.record is not None]
     return found
 
 
