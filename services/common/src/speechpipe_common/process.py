@@ -25,8 +25,8 @@ def run(
     """Run ``main(stop)`` to its end and return the exit status.
 
     The first SIGTERM or SIGINT sets ``stop``, and ``main`` is trusted to end in good order; the second ends the process
-    at once with status 128 + signal. An exception is logged and gives status 1. ``loop_factory`` makes another event loop
-    than asyncio's own, such as uvloop's.
+    at once with status 128 + signal. An exception is logged and gives status 1. ``loop_factory`` makes another event
+    loop than asyncio's own, such as uvloop's.
     """
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
