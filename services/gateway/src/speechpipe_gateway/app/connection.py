@@ -43,6 +43,9 @@ from speechpipe_gateway.vad import VadBatcher, VadError, VadRule
 
 log = get_logger(__name__)
 
+WRONG_LANGUAGE_COST = 20.0
+"""Messages that one with an unknown language counts for: looking for the name that was meant takes up to 2 ms."""
+
 SEND_SECONDS = 30.0
 """A client that takes nothing for this long is cut off; it can resume."""
 
@@ -243,6 +246,7 @@ class Connection:
         except (UnknownLanguage, ProtocolError) as error:
             code = error.code if isinstance(error, ProtocolError) else "unknown_language"
             self._services.metrics.protocol_errors.labels(code).inc()
+            self._budget.spend(WRONG_LANGUAGE_COST, time.monotonic())
             self._outbox.put(Error(code=code, message=str(error)))
             return
         self._options = options
