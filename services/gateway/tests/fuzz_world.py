@@ -326,7 +326,9 @@ class Hostile:
                     encode(message)
                     self.client.see(message)
                 case Submit(job, record):
-                    encode(job), encode(record)
+                    encode(job)
+                    if record is not None:
+                        encode(record)
                     assert job.turn <= job.start < job.end <= core.tape.end
                     self._jobs.append(job)
                     if job.kind == "candidate":

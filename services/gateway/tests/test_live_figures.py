@@ -13,7 +13,7 @@ from counting_proxy import CountingProxy
 from numpy.typing import NDArray
 from wire_world import RATE, Caller, GatewayProcess, call, unbroken, working
 
-SECONDS = 24
+SECONDS = 16
 
 
 async def talk(caller: Caller, spoken: NDArray[np.int16]) -> float:
