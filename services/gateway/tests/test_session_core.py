@@ -365,3 +365,27 @@ def test_the_marks_of_a_cut_are_taken_out_of_the_text() -> None:
     texts = [m.text for m in world.messages(FinalCaption)]
     assert texts[0] == "...and so"
     assert texts[-1] == "and so—"
+
+
+def test_a_partial_carries_the_newest_translation_of_the_one_before() -> None:
+    """Clients that read only ``realtime`` see a translation too, as in the system that this one replaces."""
+    world = World.new(options=Options(source="en", targets=("es", "fr")))
+    world.hear(SPEECH, 1.0)
+    segment = world.jobs("partial")[0].segment
+    for text in ("one two", "one two", "one two three"):
+        world.deliver(transcript(world.jobs("partial")[-1], text))
+        world.hear(SPEECH, 1.1)
+        if text == "one two" and world.texts():
+            for language in ("fr", "es"):
+                world.deliver(
+                    Translated(
+                        segment=segment,
+                        rev=world.texts()[0].job.rev,
+                        final=False,
+                        text=f"in {language}",
+                        source="en",
+                        language=language,
+                        processing_time=0.1,
+                    )
+                )
+    assert [m.translation for m in world.messages(Realtime)] == [None, None, "in es"]

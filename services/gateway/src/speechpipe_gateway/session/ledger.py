@@ -163,6 +163,7 @@ class Ledger:
             tail=caption.tail,
             language=partial.language,
             processing_time=partial.processing_time,
+            translation=segment.translation,
             cursor=self.cursor,
         )
         effects: list[Effect] = [Send(message)]
@@ -205,9 +206,12 @@ class Ledger:
                 return []
         else:
             self._partial_texts.pop(key, None)
-            if translated.segment not in self.segments or translated.rev <= self._shown_texts.get(key, 0):
+            segment = self.segments.get(translated.segment)
+            if segment is None or translated.rev <= self._shown_texts.get(key, 0):
                 return []
             self._shown_texts[key] = translated.rev
+            if segment.options.targets[:1] == (translated.language,):
+                segment.translation = translated.text
         message = Translation(
             segment_id=str(translated.segment),
             rev=translated.rev,

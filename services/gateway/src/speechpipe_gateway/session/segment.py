@@ -30,6 +30,7 @@ class Segment:
         follows: it begins at a cut, not at an onset.
         continues: it was cut, and the turn goes on.
         shown: highest revision that the client has seen.
+        translation: the newest translation of a partial into the first target language.
         captioned: the client has seen words of it.
         heard_until: where the last partial's audio ended.
         recorded: Redis knows of it, so that a partial need not say it again.
@@ -43,6 +44,7 @@ class Segment:
     follows: bool = False
     continues: bool = False
     shown: int = 0
+    translation: str | None = None
     captioned: bool = False
     heard_until: int = 0
     recorded: bool = False
