@@ -1,8 +1,13 @@
 """The Redis client as this project wants it."""
 
-from redis.asyncio import Redis
+from typing import Final
+
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+MAX_CONNECTIONS: Final = 64
+"""Of one process. Redis answers one command after another, so more would only wait there instead of here."""
 
 
 def connect(url: str, *, timeout: float = 5.0) -> Redis:
@@ -10,12 +15,16 @@ def connect(url: str, *, timeout: float = 5.0) -> Redis:
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://`` URL.
-        timeout: seconds for connecting and for each reply; blocking reads must ask for less.
+        timeout: seconds for connecting and for each reply, and twice that for a free connection; blocking reads must
+            ask for less.
     """
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=2 * timeout,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         health_check_interval=0,
     )
+    return Redis.from_pool(pool)
