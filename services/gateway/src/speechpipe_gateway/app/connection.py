@@ -234,7 +234,7 @@ class Connection:
 
     async def _start(self, request: Start) -> None:
         if self._resuming and self._key is not None:
-            refusal = self._door.admit(self._key)
+            refusal = self._door.admit_new(self._key)
             if refusal is not None:
                 raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
         self._options = with_hints(self._options, request)

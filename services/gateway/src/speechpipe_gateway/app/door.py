@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from speechpipe_common.wire import CLOSE_AUTH, CLOSE_FULL
 from speechpipe_gateway.admission import Decision, Limits, Load, Refuse, admit_session, admit_socket
@@ -67,6 +68,13 @@ class Door:
         if key is None:
             raise ProtocolError("bad_token", "the API key is not known here; check it, or ask for one", CLOSE_AUTH)
         return key
+
+    def admit_new(self, key: ApiKey) -> Refuse | None:
+        """Whether a client that is inside, since it said it came back, may begin a new session after all."""
+        load = self._load(key)
+        own = replace(load, sessions=load.sessions - 1, key_sessions=load.key_sessions - 1)
+        decision = admit_session(self.limits, own, key.max_sessions, resuming=False)
+        return decision if isinstance(decision, Refuse) else None
 
     def admit(self, key: ApiKey | None, address: str = "", *, resuming: bool = False) -> Refuse | None:
         """Whether there is a place; a client without a key gets one of those that are kept for a few seconds."""

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from redis.exceptions import RedisError
 
+from speechpipe_common.consumer.delivery import is_away
 from speechpipe_common.logs import get_logger
 from speechpipe_common.store import SessionLostError, SessionStore
 from speechpipe_gateway.live.uploader import AudioGoneError, Uploader
@@ -56,6 +57,7 @@ class SessionWriter:
 
         Raises:
             FencedError: another gateway owns the session.
+            redis.RedisError: one that waiting does not mend (no permission, a key of another type).
         """
         wait = BACKOFF_SECONDS[0]
         while True:
@@ -65,6 +67,8 @@ class SessionWriter:
                 await self._restore()
             except (RedisError, OSError) as error:
                 self._metrics.redis_errors.inc()
+                if not is_away(error):
+                    raise
                 if wait == BACKOFF_SECONDS[0]:
                     log.warning("redis_write_failed", client=self._core.client, error=str(error))
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
