@@ -20,12 +20,16 @@ _PORTS = range(20_000, 32_000)
 """Below the ports that Linux gives to outgoing connections: one of those would take the place of a dead server."""
 
 
+_given: set[int] = set()
+
+
 def lasting_port() -> int:
-    """A port on loopback that nobody listens on, and that stays free while its server is dead."""
+    """A port on loopback that nobody listens on, given once, and that stays free while its server is dead."""
     while True:
         port = random.choice(_PORTS)
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)):
+                _given.add(port)
                 return port
 
 
