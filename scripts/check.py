@@ -5,12 +5,15 @@ Each member is checked by itself: its tests must not see another member's confte
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +47,8 @@ class Check:
     name: str
     command: tuple[str, ...]
     report: Path | None = None
+    alone: bool = False
+    """Nothing else may run beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +104,15 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
     ]
 
 
-def suite(name: str, *command: str) -> Check:
+def suite(name: str, *command: str, alone: bool = False) -> Check:
     """One pytest run, of which a JUnit report is kept."""
     report = REPORTS / f"{name.replace('/', '-')}.xml"
-    return Check(f"pytest {name}", (*command, "-q", f"--junitxml={report}"), report)
+    return Check(f"pytest {name}", (*command, "-q", f"--junitxml={report}"), report, alone)
 
 
-def pytest_in(folder: str, tests: str, *options: str) -> Check:
+def pytest_in(folder: str, tests: str, *options: str, alone: bool = False) -> Check:
     """The tests of a folder, isolated by ``--rootdir``."""
-    return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", tests, *options)
+    return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", tests, *options, alone=alone)
 
 
 def suites(members: Sequence[str]) -> list[Check]:
@@ -119,7 +124,7 @@ def suites(members: Sequence[str]) -> list[Check]:
         *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in members),
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
         pytest_in(HOUSE, f"{HOUSE}/tests"),
-        *(pytest_in(folder, folder) for folder in present(FAULTS)),
+        *(pytest_in(folder, folder, alone=True) for folder in present(FAULTS)),
     ]
 
 
@@ -137,32 +142,47 @@ def read_counts(report: Path) -> Counts:
     return Counts(passed, failed, skipped)
 
 
-def run(check: Check) -> bool:
-    """Run one check with its output on the terminal; True when it exits 0."""
+def run(check: Check, *, aside: bool) -> bool:
+    """Run one check; True when it exits 0. ``aside`` keeps its output back until it has ended."""
     print(f"\n== {check.name}", flush=True)
     if check.report:
         check.report.unlink(missing_ok=True)
     began = time.monotonic()
-    ok = subprocess.run(check.command, cwd=ROOT, check=False).returncode == 0
-    print(f"== {check.name}: {'ok' if ok else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
+    # Suites that run at the same time must not combine each other's coverage.
+    data = {"COVERAGE_FILE": str(check.report.with_suffix(".coverage"))} if check.report else {}
+    done = subprocess.run(
+        check.command,
+        cwd=ROOT,
+        env={**os.environ, **data},
+        stdout=subprocess.PIPE if aside else None,
+        stderr=subprocess.STDOUT if aside else None,
+        check=False,
+    )
+    ok = done.returncode == 0
+    shown = f"\n== {check.name}, its output\n{done.stdout.decode(errors='replace')}" if aside else ""
+    print(f"{shown}== {check.name}: {'ok' if ok else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
     return ok
 
 
-def run_all(checks: Iterable[Check]) -> int:
+def run_side_by_side(checks: Sequence[Check], jobs: int) -> dict[Check, bool]:
+    """Whether each check is well: ``jobs`` at a time, then those that want to be alone, one after another."""
+    with ThreadPoolExecutor(jobs) as pool:
+        together = [check for check in checks if not check.alone]
+        outcomes = dict(zip(together, pool.map(partial(run, aside=jobs > 1), together), strict=True))
+    return outcomes | {check: run(check, aside=False) for check in checks if check.alone}
+
+
+def run_all(checks: Sequence[Check], jobs: int = 1) -> int:
     """Run every check, then sum up; the number to exit with."""
-    failed = []
+    outcomes = run_side_by_side(checks, jobs)
+    failed = [check.name for check, ok in outcomes.items() if not ok]
     total = Counts()
-    tested = False
-    for check in checks:
-        ok = run(check)
-        if not ok:
-            failed.append(check.name)
+    for check, ok in outcomes.items():
         if check.report:
-            tested = True
             counts = read_counts(check.report)
             total += counts if ok or counts.failed else counts + Counts(failed=1)
     print(f"\n== failed: {', '.join(failed)}" if failed else "\n== every check passed")
-    if tested:
+    if any(check.report for check in checks):
         print(total)
     return 1 if failed else 0
 
@@ -172,12 +192,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
+    parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
     parser.add_argument("members", nargs="+", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
-    lint = lint_checks(given.members) if given.lint else []
-    test = suites(given.members) if given.test else []
-    return run_all(lint + test)
+    lint = run_all(lint_checks(given.members)) if given.lint else 0
+    test = run_all(suites(given.members), given.jobs) if given.test else 0
+    return lint or test
 
 
 if __name__ == "__main__":

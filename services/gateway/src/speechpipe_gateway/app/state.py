@@ -1,12 +1,18 @@
 """What admission must know of Redis, read every second, off the path of any connection."""
 
 import asyncio
+import time
 
 from redis.exceptions import RedisError
 
+from speechpipe_common.logs import get_logger
 from speechpipe_common.store import SessionStore
 
+log = get_logger(__name__)
+
 POLL_SECONDS = 1.0
+FORGOTTEN_SECONDS = 5.0
+"""How long the last answer counts: one slow poll of a busy machine is no outage."""
 
 
 class QueueState:
@@ -16,8 +22,12 @@ class QueueState:
         self._store = store
         self.depth = 0
         self.memory = 0.0
-        self.known = False
+        self._seen = float("-inf")
+
+    @property
+    def known(self) -> bool:
         """False while Redis does not answer."""
+        return time.monotonic() - self._seen < FORGOTTEN_SECONDS
 
     async def run(self) -> None:
         """Read for ever."""
@@ -26,9 +36,9 @@ class QueueState:
                 async with asyncio.timeout(POLL_SECONDS * 3):
                     self.depth = await self._store.depth()
                     self.memory = await self._store.memory_used()
-                self.known = True
-            except (RedisError, OSError, TimeoutError):
-                self.known = False
+                self._seen = time.monotonic()
+            except (RedisError, OSError, TimeoutError) as error:
+                log.debug("queue_unknown", error=str(error))
             await asyncio.sleep(POLL_SECONDS)
 
     async def read_depth(self) -> int | None:
