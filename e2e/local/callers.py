@@ -26,6 +26,9 @@ QUICK = Limits(ping_seconds=1.0, handshake_seconds=5.0, patience_seconds=120.0)
 PATIENT = Limits(patience_seconds=120.0)
 """As the library has it: a gateway that waits for its Redis is no dead gateway."""
 
+STAYING = Limits(ping_seconds=60.0, patience_seconds=120.0)
+"""For loads that the workers cannot keep up with: a gateway that makes its clients wait answers no ping."""
+
 
 @dataclass(frozen=True)
 class Said:

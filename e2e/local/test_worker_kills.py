@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
+from callers import STAYING
 from conftest import Amount
 from processes import Service
 from world import World, ready_one, verdict
@@ -34,7 +35,7 @@ async def test_killed_workers_lose_and_double_nothing(
     for _ in range(2):
         world.add_translate(MAX_DELIVERIES=SPARE_DELIVERIES)
     await world.start()
-    callers = world.callers(3)
+    callers = world.callers(3, STAYING)
     async with world.talking(callers):
         await asyncio.gather(
             kill_at_random(world.stt, amount.worker_kills, dice),

@@ -160,12 +160,14 @@ async def test_a_range_over_blocks_is_read_whole_and_a_hole_is_an_error(redis: R
 
 @pytest.mark.parametrize("kind", ["partial", "candidate"])
 async def test_an_overtaken_job_is_not_worth_decoding(redis: Redis, sessions: SessionStore, kind: str) -> None:
-    """A partial or candidate with a newer revision submitted is Overtaken; finals never are."""
+    """A partial or candidate with a newer revision submitted is Overtaken; a final is when its segment is done."""
     await submit(sessions, rev=2)
     partial = msgspec.structs.replace(JOB, kind=kind, rev=1)
     worker = WorkerStore(redis, KEYS)
     assert await worker.read_audio([partial]) == [Overtaken()]
     assert await worker.read_audio([JOB]) == [MissingAudio(wanted=3200, found=0)]
+    await sessions.open("c", 1, 1.0, {}, done=["0:final:"])
+    assert await worker.read_audio([JOB]) == [Overtaken()]
 
 
 async def test_a_queued_job_is_not_submitted_again(redis: Redis, sessions: SessionStore) -> None:

@@ -83,7 +83,8 @@ def test_a_loop_is_broken(engine: FasterWhisperEngine, spoken: list[Clip]) -> No
     for outcome in engine.transcribe([draft, Utterance(clip.audio, language="pt")]):
         got = heard(outcome)
         assert got.text
-        assert got.text.lower().count("oito") <= 1
+        # On some processors it stutters ("oito, oito"); the loop says it some thirty times.
+        assert got.text.lower().count("oito") <= 3
 
 
 def test_a_bad_item_spoils_no_other(engine: FasterWhisperEngine, human: list[Clip]) -> None:

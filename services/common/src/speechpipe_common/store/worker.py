@@ -46,7 +46,9 @@ class MissingAudio:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """A partial or candidate whose segment is final, or has had a newer revision submitted.
+    """A job whose segment is final, or a partial or candidate that has had a newer revision submitted.
+
+    After a takeover the same final may stand in the queue more than once: only the first is worth decoding.
 
     A candidate that was promoted is never overtaken: nothing newer follows it.
     """
@@ -167,14 +169,17 @@ class WorkerStore:
         for job in jobs:
             ranges = list(self._keys.audio_ranges(job.client, job.turn, job.start, job.end))
             counts.append(len(ranges))
-            if job.kind != "final":
+            if job.kind == "final":
+                pipeline.sismember(self._keys.done(job.client), done_member(job.segment, "final"))
+            else:
                 pipeline.hget(self._keys.segments(job.client), str(job.segment))
             for part in ranges:
                 pipeline.getrange(part.key, part.begin, part.end - 1)
         replies = iter(await pipeline.execute())
         fetched: list[Fetched] = []
         for job, count in zip(jobs, counts, strict=True):
-            overtaken = job.kind != "final" and _overtaken(job, next(replies))
+            found = next(replies)
+            overtaken = bool(found) if job.kind == "final" else _overtaken(job, found)
             pcm = b"".join(next(replies) for _ in range(count))
             fetched.append(Overtaken() if overtaken else _whole(job, pcm))
         return fetched
