@@ -8,7 +8,7 @@ uv=${UV:-.venv/bin/uv}
   --override requirements/overrides.txt \
   --output-file requirements/dev.txt \
   requirements/dev.in services/common/pyproject.toml --extra service services/gateway/pyproject.toml services/stt/pyproject.toml \
-  services/translate/pyproject.toml --extra ctranslate2 operator/pyproject.toml --extra local \
+  services/translate/pyproject.toml --extra ctranslate2 operator/pyproject.toml --extra local --extra simulate \
   clients/pyproject.toml --extra microphone --extra demo "$@"
 "$uv" pip compile --quiet --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
