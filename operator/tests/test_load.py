@@ -41,7 +41,7 @@ BAD = [
     ("    model: base", "    modle: base", 20, "spec.stt.modle: unknown field; did you mean model?"),
     ("    beamSize: 1", "    beam_size: 1", 21, "spec.stt.beam_size: unknown field; did you mean beamSize?"),
     ("  stt:\n", "  sst:\n", 19, "spec.sst: unknown field; did you mean stt?"),
-    ("    model: base", "    xyzzy: base", 20, "spec.stt.xyzzy: unknown field; allowed: replicas, model,"),
+    ("    model: base", "    xyzzy: base", 20, "spec.stt.xyzzy: unknown field; allowed: replicas, autoscaling, model,"),
     ("      webrtcSensitivity: 2", "      WebRTCSensitivity: 2", 16, "did you mean webrtcSensitivity?"),
     ("    beamSize: 1", "    beamSize: 0", 21, "spec.stt.beamSize: 0 is out of bounds; it must be at least 1"),
     ("    beamSize: 1", '    beamSize: "1"', 21, "spec.stt.beamSize: needs a whole number, not '1'"),

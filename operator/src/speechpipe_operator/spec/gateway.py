@@ -4,7 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from speechpipe_operator.spec.autoscaling import GatewayAutoscaling
 from speechpipe_operator.spec.base import Environment, Port, Replicas, SecretKey, Strict
+from speechpipe_operator.spec.exposure import HttpRoute, Ingress, ServiceExposure
+from speechpipe_operator.spec.scheduling import PodTemplate, Resources
 
 
 class Vad(Strict):
@@ -80,6 +83,9 @@ class Gateway(Strict):
     """The WebSocket servers that clients talk to."""
 
     replicas: Replicas = Field(default=1, description="How many gateways run.")
+    autoscaling: GatewayAutoscaling | None = Field(
+        default=None, description="Let a HorizontalPodAutoscaler choose the number; replicas has no meaning then."
+    )
     port: Port = Field(default=5026, description="Port of the WebSocket server.")
     vad: Vad = Field(default_factory=Vad, description="When an utterance begins and ends.")
     limits: Limits = Field(default_factory=Limits, description="When a gateway says that it is full.")
@@ -87,4 +93,9 @@ class Gateway(Strict):
     allowed_origins: Annotated[tuple[Origin, ...], Field(strict=False)] = Field(
         default=(), description="Origins of web pages that may connect, or *; none: the gateway's own host only."
     )
+    service: ServiceExposure = Field(default_factory=ServiceExposure, description="The gateway's Service.")
+    ingress: Ingress | None = Field(default=None, description="An Ingress in front of the gateways.")
+    http_route: HttpRoute | None = Field(default=None, description="A route of the Gateway API to the gateways.")
+    resources: Resources = Field(default_factory=Resources, description="Compute resources of one gateway.")
+    pod_template: PodTemplate = Field(default_factory=dict, description="Merged over the gateways' pod template.")
     env: Environment = Field(default_factory=dict, description="Further settings of the process, by environment name.")

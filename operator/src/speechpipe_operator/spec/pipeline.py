@@ -5,8 +5,10 @@ from typing import Final, Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from speechpipe_operator.spec.base import Codes, Strict, language
+from speechpipe_operator.spec.exposure import Monitoring, NetworkPolicies
 from speechpipe_operator.spec.gateway import Gateway
 from speechpipe_operator.spec.redis import ManagedRedis, Redis
+from speechpipe_operator.spec.scheduling import CaBundle, DnsName, Images, PodTemplate, Proxy
 from speechpipe_operator.spec.workers import Stt, Translation
 
 API_VERSION: Final = "speechpipe.dev/v1alpha1"
@@ -49,6 +51,20 @@ class Spec(Strict):
     stt: Stt = Field(default_factory=Stt, description="Workers that turn speech into text.")
     translation: Translation | None = Field(
         default=None, description="Workers that translate; absent: the pipeline only transcribes."
+    )
+    images: Images = Field(default_factory=Images, description="Where container images come from.")
+    monitoring: Monitoring = Field(default_factory=Monitoring, description="How Prometheus finds the pods.")
+    network_policies: NetworkPolicies = Field(
+        default_factory=NetworkPolicies, description="Who may connect to the pods."
+    )
+    proxy: Proxy | None = Field(default=None, description="HTTP proxy for what fetches models.")
+    ca_bundle: CaBundle | None = Field(default=None, description="Authorities to trust besides the usual ones.")
+    priority_class_name: DnsName | None = Field(default=None, description="PriorityClass of all pods.")
+    pod_template: PodTemplate = Field(
+        default_factory=dict, description="Merged over every pod template, before the component's own."
+    )
+    paused: bool = Field(
+        default=False, description="Leave everything as it is: nothing is applied, mended, pruned or scaled."
     )
 
     @model_validator(mode="after")

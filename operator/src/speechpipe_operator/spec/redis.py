@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from speechpipe_operator.spec.base import Quantity, SecretKey, Strict
+from speechpipe_operator.spec.scheduling import ClaimedStorage, PodTemplate, Resources
 
 SCHEMES = ("redis", "rediss", "unix")
 
@@ -24,6 +25,13 @@ class ManagedRedis(Strict):
             "submit again; always: nothing is lost, each write waits for the disk; none: a restart loses all sessions."
         ),
     )
+    storage: ClaimedStorage = Field(
+        default_factory=ClaimedStorage, description="Volume for the append-only file; no meaning with persistence none."
+    )
+    resources: Resources = Field(
+        default_factory=Resources, description="Compute resources; absent: memory for the data and its bookkeeping."
+    )
+    pod_template: PodTemplate = Field(default_factory=dict, description="Merged over the pod template of Redis.")
 
 
 class ExternalRedis(Strict):

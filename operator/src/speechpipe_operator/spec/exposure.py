@@ -1,0 +1,83 @@
+"""How clients outside the cluster reach the gateways, and how it is watched."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from speechpipe_operator.spec.base import Port, Strict
+from speechpipe_operator.spec.scheduling import DnsName, Labels
+
+Host = Annotated[str, Field(max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}(s|m|h)$")]
+
+
+class ServiceExposure(Strict):
+    """The gateway's Service."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
+        default="ClusterIP", description="ClusterIP: inside the cluster only; the others open it to the outside."
+    )
+    port: Port = Field(default=80, description="Port of the Service.")
+    node_port: int | None = Field(
+        default=None, ge=30_000, le=32_767, description="Port on every node; absent: any free one."
+    )
+    load_balancer_class: str | None = Field(
+        default=None, min_length=1, description="Implementation of the load balancer."
+    )
+    annotations: Labels = Field(default_factory=dict, description="Annotations of the Service.")
+
+
+class Ingress(Strict):
+    """An Ingress in front of the gateways."""
+
+    host: Host = Field(description="Host name that clients connect to.")
+    class_name: DnsName | None = Field(default=None, description="IngressClass; absent: the cluster's default.")
+    tls_secret_name: DnsName | None = Field(
+        default=None, description="Secret with certificate and key; absent: no TLS."
+    )
+    annotations: Labels = Field(
+        default_factory=dict, description="Annotations, such as those that raise the controller's WebSocket timeouts."
+    )
+
+
+class ParentRef(Strict):
+    """The Gateway that a route is attached to."""
+
+    name: DnsName = Field(description="Name of the Gateway.")
+    namespace: DnsName | None = Field(default=None, description="Its namespace; absent: the pipeline's.")
+    section_name: DnsName | None = Field(default=None, description="One of its listeners; absent: all that allow it.")
+
+
+class HttpRoute(Strict):
+    """A route of the Gateway API."""
+
+    parent_refs: Annotated[tuple[ParentRef, ...], Field(strict=False, min_length=1, max_length=8)] = Field(
+        description="Gateways to attach to."
+    )
+    hostnames: Annotated[tuple[Host, ...], Field(strict=False, max_length=16)] = Field(
+        default=(), description="Host names to serve; none: the listener's."
+    )
+
+
+class Monitoring(Strict):
+    """How Prometheus finds the pods."""
+
+    pod_monitor: Literal["auto", "disabled"] = Field(
+        default="auto", description="auto: PodMonitors where the cluster knows that kind; disabled: none."
+    )
+    interval: Duration = Field(default="15s", description="Time between scrapes.")
+    labels: Labels = Field(
+        default_factory=dict, description="Labels by which the Prometheus operator selects PodMonitors."
+    )
+
+
+class NetworkPolicies(Strict):
+    """Who may connect to the pods."""
+
+    enabled: bool = Field(default=True, description="Whether to render NetworkPolicies.")
+    gateway_from: Annotated[tuple[DnsName, ...], Field(strict=False, max_length=32)] = Field(
+        default=(), description="Namespaces that may reach the gateways (of ingress controllers, say); none: everyone."
+    )
+    operator_namespace: DnsName | None = Field(
+        default=None, description="Namespace that may reach Redis to read the backlog; absent: the operator's own."
+    )
