@@ -79,7 +79,7 @@ class Gpu(Strict):
     resource_name: Annotated[str, AfterValidator(_resource_name)] = Field(
         default="nvidia.com/gpu",
         max_length=253,
-        description="Extended resource to ask for: nvidia.com/gpu, amd.com/gpu, or a MIG profile (nvidia.com/mig-1g.10gb).",
+        description="Extended resource to ask for: nvidia.com/gpu, amd.com/gpu, a MIG profile (nvidia.com/mig-1g.10gb).",
     )
     count: int = Field(default=1, ge=1, le=16, description="How many of them one worker gets.")
     runtime_class_name: DnsName | None = Field(default=None, description="RuntimeClass of GPU pods, such as nvidia.")
