@@ -1,7 +1,7 @@
 """Settings from the environment: one class per process, read once, bad values refused by name.
 
-A service derives from ``ServiceSettings`` (or ``WorkerSettings``), gives every field a description, and calls
-``load(Class, sys.argv[1:])`` in its main function; nothing is read at import.
+A process derives from ``ProcessSettings`` (a service from ``ServiceSettings``, a worker from ``WorkerSettings``), gives
+every field a description, and calls ``load(Class, sys.argv[1:])`` in its main function; nothing is read at import.
 """
 
 import importlib
@@ -35,21 +35,11 @@ RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class ServiceSettings(BaseSettings):
+class ProcessSettings(BaseSettings):
     """What every Speechpipe process is told through its environment."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
-    redis_url: RedisUrl = Field(
-        default="redis://localhost:6379",
-        repr=False,
-        description="Redis or Valkey (7.0.5 or newer) that holds the pipeline's streams.",
-    )
-    key_prefix: str = Field(
-        default="",
-        pattern=r"^[A-Za-z0-9_.:-]*$",
-        description="Put before every Redis name; pipelines that share a Redis use different ones.",
-    )
     instance_id: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9_.-]*$",
@@ -65,6 +55,21 @@ class ServiceSettings(BaseSettings):
     )
     log_format: Literal["auto", "json", "human"] = Field(
         default="auto", description="Log lines as JSON or for people; auto: for people on a terminal, else JSON."
+    )
+
+
+class ServiceSettings(ProcessSettings):
+    """What a process of a pipeline is told besides."""
+
+    redis_url: RedisUrl = Field(
+        default="redis://localhost:6379",
+        repr=False,
+        description="Redis or Valkey (7.0.5 or newer) that holds the pipeline's streams.",
+    )
+    key_prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_.:-]*$",
+        description="Put before every Redis name; pipelines that share a Redis use different ones.",
     )
 
 
