@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 from speechpipe_operator.components import Component, EnvValue, FromSecret, Plan
@@ -42,7 +43,11 @@ def as_text(plan: Plan) -> str:
         {**asdict(component), "env": {name: shown(value) for name, value in component.env.items()}}
         for component in plan.components
     ]
-    return json.dumps({"name": plan.name, "components": components}, indent=1) + "\n"
+    return json.dumps({"name": plan.name, "components": components}, indent=1, default=_as_written) + "\n"
+
+
+def _as_written(part: BaseModel) -> dict[str, Any]:
+    return part.model_dump(by_alias=True, exclude_defaults=True)
 
 
 @pytest.mark.parametrize("document", [EXAMPLE, *sorted(GOLDEN.glob("*.yaml"))], ids=lambda path: path.stem)

@@ -1,12 +1,15 @@
 """What a pipeline consists of, said without a place to run it.
 
-``speechpipe_operator.plan`` makes these out of a ``SpeechPipeline``; the local runner turns each into processes.
-Values that only the place knows (the address of the managed Redis, a secret, the port of one replica) are symbols here.
+``speechpipe_operator.plan`` makes these out of a ``SpeechPipeline``; the local runner turns each into processes, and
+``speechpipe_operator.render`` into objects of a cluster. Values that only the place knows (the address of the managed
+Redis, a secret, the port of one replica) are symbols here.
 """
 
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal
+
+from speechpipe_operator.spec import Autoscaling, GatewayAutoscaling, Gpu, ModelCache, PodTemplate, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,22 @@ class BindAddress:
     public: bool = False
 
 
-EnvValue = str | RedisUrl | FromSecret | PortNumber | BindAddress
+@dataclass(frozen=True, slots=True)
+class CaFile:
+    """Path of a file with the usual certificate authorities and those of ``spec.caBundle``.
+
+    One machine has its own store of authorities, and the value is left as the user's environment has it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class NoProxy:
+    """Hosts that are reached without the proxy: ``hosts`` and, known where it runs, the pipeline's own."""
+
+    hosts: str
+
+
+EnvValue = str | RedisUrl | FromSecret | PortNumber | BindAddress | CaFile | NoProxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,50 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A container image. ``tag`` None: that of the operator's own version; empty: ``name`` is the whole reference."""
+
+    name: str
+    tag: str | None = None
+
+    def reference(self, version: str) -> str:
+        """The whole reference, for an operator of that version."""
+        tag = version if self.tag is None else self.tag
+        return f"{self.name}:{tag}" if tag else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Who decides how many replicas run.
+
+    fixed: the spec; auto: the operator's autoscaler; external: a HorizontalPodAutoscaler, the gateways' own or one that
+    somebody else made.
+    """
+
+    mode: Literal["fixed", "auto", "external"] = "fixed"
+    policy: Autoscaling | GatewayAutoscaling | None = None
+    """None with mode fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """What a cluster needs to know of a component besides; one machine runs it without."""
+
+    image: Image = field(default_factory=lambda: Image(""))
+    """Without a name the component is for one machine only."""
+    resources: Resources = field(default_factory=Resources)
+    """Of the main container, defaults included."""
+    scaling: Scaling = field(default_factory=Scaling)
+    gpu: Gpu | None = None
+    model_cache: ModelCache | None = None
+    """None: the component has no models."""
+    startup_seconds: int = 600
+    """How long a replica may take until it is ready for the first time."""
+    template: PodTemplate = field(default_factory=dict)
+    """The component's own podTemplate, to be merged over what is rendered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """Processes of one kind.
 
@@ -76,9 +138,11 @@ class Component:
     env: dict[str, EnvValue] = field(default_factory=dict)
     config: tuple[tuple[str, str], ...] = ()
     replicas: int = 1
+    """To begin with, where ``pods.scaling`` says that somebody else decides."""
     depends_on: tuple[str, ...] = ()
     grace_seconds: float = 15.0
     """How long a replica may take to end after SIGTERM."""
+    pods: Pods = field(default_factory=Pods)
 
 
 @dataclass(frozen=True, slots=True)

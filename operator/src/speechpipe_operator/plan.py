@@ -4,19 +4,29 @@ from typing import Final
 
 from speechpipe_operator.components import (
     BindAddress,
+    CaFile,
     Component,
     EnvValue,
     FromSecret,
+    NoProxy,
     Plan,
+    Pods,
     Port,
     PortNumber,
     Probe,
     RedisUrl,
 )
+from speechpipe_operator.plan_pods import gateway_pods, initial_replicas, redis_pods, worker_pods
 from speechpipe_operator.spec import Auth, ManagedRedis, Spec, SpeechPipeline, Translation, Vad, bytes_of
 
 REDIS: Final = "redis"
+GATEWAY: Final = "gateway"
+STT: Final = "stt"
+TRANSLATION: Final = "translation"
+
 REDIS_PORT: Final = 6379
+REDIS_GRACE_SECONDS: Final = 60
+"""Time to bring the append-only file to the disk; an idle server takes a fraction of a second."""
 
 DRAIN_MARGIN_SECONDS: Final = 5
 """Between the end of a process's own draining and its being killed."""
@@ -31,11 +41,11 @@ def make_plan(pipeline: SpeechPipeline) -> Plan:
     if spec.translation is not None:
         components.append(_translation(spec, spec.translation))
     if spec.redis.managed is not None:
-        components.insert(0, _redis(spec.redis.managed))
+        components.insert(0, _redis(spec, spec.redis.managed))
     return Plan(pipeline.metadata.name, tuple(components))
 
 
-def _redis(managed: ManagedRedis) -> Component:
+def _redis(spec: Spec, managed: ManagedRedis) -> Component:
     durable = managed.persistence != "none"
     return Component(
         name=REDIS,
@@ -50,6 +60,8 @@ def _redis(managed: ManagedRedis) -> Component:
             *((("appendfsync", managed.persistence),) if durable else ()),
             ("save", ""),
         ),
+        grace_seconds=REDIS_GRACE_SECONDS,
+        pods=redis_pods(spec, managed),
     )
 
 
@@ -69,7 +81,8 @@ def _gateway(spec: Spec) -> Component:
         **_auth(gateway.auth),
     }
     ports = (Port("ws", gateway.port), Port("health", 8080))
-    return _service("gateway", "speechpipe_gateway", spec, ports, env, gateway.env, gateway.replicas)
+    replicas = initial_replicas(gateway.replicas, gateway.autoscaling)
+    return _service(GATEWAY, "speechpipe_gateway", spec, ports, env | gateway.env, replicas, gateway_pods(spec))
 
 
 def _vad(vad: Vad) -> dict[str, EnvValue]:
@@ -102,8 +115,11 @@ def _stt(spec: Spec) -> Component:
         "NORMALIZE_AUDIO": _boolean(stt.normalize_audio),
         "MAX_BATCH_SIZE": str(stt.batch.max_size),
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
+        **_offline(stt.offline),
     }
-    return _service("stt", "speechpipe_stt", spec, (Port("health", 8081),), env, stt.env, stt.replicas)
+    replicas = initial_replicas(stt.replicas, stt.autoscaling)
+    ports = (Port("health", 8081),)
+    return _service(STT, "speechpipe_stt", spec, ports, env | stt.env, replicas, worker_pods(spec, STT, stt))
 
 
 def _translation(spec: Spec, translation: Translation) -> Component:
@@ -113,11 +129,19 @@ def _translation(spec: Spec, translation: Translation) -> Component:
         "DEVICE": translation.device,
         "PIVOT_LANGUAGES": ",".join(translation.pivots),
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
+        **_offline(translation.offline),
     }
     if translation.model_directory is not None:
         env["MODEL_DIR"] = translation.model_directory
     ports = (Port("health", 8082),)
-    return _service("translation", "speechpipe_translate", spec, ports, env, translation.env, translation.replicas)
+    replicas = initial_replicas(translation.replicas, translation.autoscaling)
+    pods = worker_pods(spec, TRANSLATION, translation)
+    return _service(TRANSLATION, "speechpipe_translate", spec, ports, env | translation.env, replicas, pods)
+
+
+def _offline(offline: bool) -> dict[str, EnvValue]:
+    # Only where it is wished: on one machine the user's own MODEL_OFFLINE stands otherwise.
+    return {"MODEL_OFFLINE": "true"} if offline else {}
 
 
 def _service(
@@ -126,17 +150,11 @@ def _service(
     spec: Spec,
     ports: tuple[Port, ...],
     env: dict[str, EnvValue],
-    overrides: dict[str, str],
     replicas: int,
+    pods: Pods,
 ) -> Component:
-    external = spec.redis.external
-    address: EnvValue = RedisUrl()
-    if external is not None and external.secret_ref is not None:
-        address = FromSecret(external.secret_ref.name, external.secret_ref.key)
-    elif external is not None and external.url is not None:
-        address = external.url
     wiring: dict[str, EnvValue] = {
-        "REDIS_URL": address,
+        "REDIS_URL": _redis_address(spec),
         "KEY_PREFIX": spec.redis.key_prefix,
         "HEALTH_HOST": BindAddress(),
         "HEALTH_PORT": PortNumber("health"),
@@ -146,11 +164,34 @@ def _service(
         command=("python", "-m", module),
         ports=ports,
         ready=Probe("http", "health"),
-        env=wiring | env | overrides,
+        env=wiring | _reaching_out(spec) | env,
         replicas=replicas,
-        depends_on=(REDIS,) if external is None else (),
+        depends_on=(REDIS,) if spec.redis.managed is not None else (),
         grace_seconds=DRAIN_SECONDS + DRAIN_MARGIN_SECONDS,
+        pods=pods,
     )
+
+
+def _redis_address(spec: Spec) -> EnvValue:
+    external = spec.redis.external
+    if external is not None and external.secret_ref is not None:
+        return FromSecret(external.secret_ref.name, external.secret_ref.key)
+    if external is not None and external.url is not None:
+        return external.url
+    return RedisUrl()
+
+
+def _reaching_out(spec: Spec) -> dict[str, EnvValue]:
+    """How a process reaches what lies outside: through a proxy, trusting further authorities."""
+    env: dict[str, EnvValue] = {}
+    if spec.proxy is not None:
+        given = {"HTTP_PROXY": spec.proxy.http_proxy, "HTTPS_PROXY": spec.proxy.https_proxy}
+        env |= {name: address for name, address in given.items() if address}
+        env["NO_PROXY"] = NoProxy(spec.proxy.no_proxy)
+    if spec.ca_bundle is not None:
+        # OpenSSL (aiohttp, httpx) and requests (pip) each have a name of their own.
+        env |= {"SSL_CERT_FILE": CaFile(), "REQUESTS_CA_BUNDLE": CaFile()}
+    return env
 
 
 def _seconds(milliseconds: int) -> str:

@@ -4,13 +4,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechpipe_operator.components import BindAddress, Component, EnvValue, FromSecret, Plan, PortNumber, RedisUrl
+from speechpipe_operator.components import (
+    BindAddress,
+    CaFile,
+    Component,
+    FromSecret,
+    NoProxy,
+    Plan,
+    PortNumber,
+    RedisUrl,
+)
 from speechpipe_operator.local.errors import LocalError
 from speechpipe_operator.local.ports import Assigned, instance_name
 from speechpipe_operator.local.probe import Target
 
 LOOPBACK = "127.0.0.1"
 REDIS = "redis"
+Resolvable = str | RedisUrl | FromSecret | PortNumber | BindAddress | NoProxy
 READABLE = {"PYTHONUNBUFFERED": "1", "LOG_FORMAT": "human"}
 """Without a terminal of their own the processes would buffer, and log JSON."""
 
@@ -81,7 +91,9 @@ def _refuse_missing_secrets(plan: Plan, environ: Mapping[str, str]) -> None:
 def _instance(component: Component, name: str, assigned: Assigned, site: Site, redis_url: str) -> Instance:
     ports = assigned[name]
     env = {**READABLE, **site.environ}
-    env |= {key: _value(key, value, ports, site, redis_url) for key, value in component.env.items()}
+    for key, value in component.env.items():
+        if not isinstance(value, CaFile):  # this machine has authorities of its own
+            env[key] = _value(key, value, ports, site, redis_url)
     argv = (site.find_program(component.command[0]), *component.command[1:])
     password, config_path, config = "", None, component.config
     if component.name == REDIS:
@@ -108,7 +120,7 @@ def _instance(component: Component, name: str, assigned: Assigned, site: Site, r
     )
 
 
-def _value(name: str, value: EnvValue, ports: Mapping[str, int], site: Site, redis_url: str) -> str:
+def _value(name: str, value: Resolvable, ports: Mapping[str, int], site: Site, redis_url: str) -> str:
     match value:
         case RedisUrl():
             return redis_url
@@ -118,5 +130,7 @@ def _value(name: str, value: EnvValue, ports: Mapping[str, int], site: Site, red
             return str(ports[port])
         case BindAddress(public):
             return site.host if public else LOOPBACK
+        case NoProxy(hosts):
+            return ",".join(filter(None, (hosts, "localhost", LOOPBACK)))
         case _:
             return value
