@@ -78,6 +78,18 @@ class Keys:
         """String that is only ever written, to see whether Redis takes writes."""
         return f"{self.prefix}probe"
 
+    def load(self, group: str) -> str:
+        """Hash of a stage's counters, which only ever rise; work is milliseconds of audio.
+
+        ``arrived_ms`` and ``arrived_jobs`` of finals and candidates put on the stream, ``done_ms`` of those settled,
+        and ``busy_ms``, in which a worker handled at least one of them, summed over workers.
+        """
+        return f"{self.prefix}load:{group}"
+
+    def cordon(self, group: str, consumer: str) -> str:
+        """String that exists while a worker is to take no more jobs; ``seen`` once the worker takes none."""
+        return f"{self.prefix}cordon:{group}:{consumer}"
+
     def results(self, client: str) -> str:
         """Both the replay stream (finals, final translations, failures) and the live channel of a client."""
         return f"{self.prefix}results:{client}"

@@ -8,13 +8,13 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
 _PRELUDES: Final = {
-    "commit": ("finish",),
-    "publish": ("finish",),
-    "bury": ("finish",),
-    "drop": (),
+    "commit": ("settle", "arrive", "finish"),
+    "publish": ("settle", "arrive", "finish"),
+    "bury": ("settle", "arrive", "finish"),
+    "drop": ("settle",),
     "append": ("fence",),
-    "submit": ("fence",),
-    "promote": ("fence", "finish"),
+    "submit": ("fence", "arrive"),
+    "promote": ("fence", "arrive", "finish"),
     "open": (),
     "save": ("fence",),
     "takeover": (),

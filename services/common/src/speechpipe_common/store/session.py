@@ -10,7 +10,10 @@ from speechpipe_common.keys import (
     AUDIO_TTL_SECONDS,
     BLOCK_SAMPLES,
     SAMPLE_BYTES,
+    SAMPLE_RATE,
     SESSION_TTL_SECONDS,
+    STT_GROUP,
+    TRANSLATION_GROUP,
     Keys,
     done_member,
 )
@@ -113,6 +116,8 @@ class SessionStore:
             job.client,
             job.epoch,
             [stream, keys.done(job.client), keys.segments(job.client), sibling, *blocks],
+            STT_GROUP if kept else "",
+            job.end - job.start,
             [
                 done_member(job.segment, "final"),
                 job.segment,
@@ -123,8 +128,13 @@ class SessionStore:
             ],
         )
 
-    async def submit_text(self, job: TextJob, epoch: int, previous: str, deepest: int) -> tuple[Submitted, str]:
-        """Put a text job on its stream; returns what happened and the entry id."""
+    async def submit_text(
+        self, job: TextJob, epoch: int, previous: str, deepest: int, samples: int = 0
+    ) -> tuple[Submitted, str]:
+        """Put a text job on its stream; returns what happened and the entry id.
+
+        ``samples`` is the length of the audio that a final's text comes from.
+        """
         keys = self._keys
         stream, sibling = keys.transcriptions, keys.text_partials
         if not job.final:
@@ -134,16 +144,27 @@ class SessionStore:
             job.client,
             epoch,
             [stream, keys.done(job.client), keys.segments(job.client), sibling],
+            TRANSLATION_GROUP if job.final else "",
+            samples,
             [member, job.segment, "", encode(job), previous, deepest],
         )
 
     async def _submit(
-        self, client: str, epoch: int, keys: Sequence[str], args: Sequence[str | bytes | int]
+        self,
+        client: str,
+        epoch: int,
+        keys: Sequence[str],
+        group: str,
+        samples: int,
+        args: Sequence[str | bytes | int],
     ) -> tuple[Submitted, str]:
+        """Run the script; ``group`` names the counters that the job's audio is added to, or is empty for a partial."""
+        load = [self._keys.load(group)] if group else []
+        work = [samples * 1000 // SAMPLE_RATE] if group else []
         status, entry = await self._scripts.run(
             "submit",
-            [self._keys.session(client), *keys],
-            [epoch, *args, SESSION_TTL_SECONDS, AUDIO_TTL_SECONDS],
+            [self._keys.session(client), *keys, *load],
+            [epoch, *args, SESSION_TTL_SECONDS, AUDIO_TTL_SECONDS, *work],
         )
         return cast(Submitted, _check(status)), entry.decode()
 
@@ -157,6 +178,7 @@ class SessionStore:
             names.candidates(client),
             names.segments(client),
             names.transcriptions,
+            names.load(TRANSLATION_GROUP),
         ]
         args: list[Arg] = [epoch, done_member(segment, "final"), segment, rev, SESSION_TTL_SECONDS, encode(record)]
         status, _ = await self._scripts.run("promote", keys, args)

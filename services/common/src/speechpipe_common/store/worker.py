@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from redis.asyncio import Redis
 
-from speechpipe_common.keys import SAMPLE_BYTES, SESSION_TTL_SECONDS, Keys, done_member
+from speechpipe_common.keys import SAMPLE_BYTES, SESSION_TTL_SECONDS, TRANSLATION_GROUP, Keys, done_member
 from speechpipe_common.messages import (
     AudioJob,
     Failure,
@@ -92,7 +92,7 @@ class WorkerStore:
         keys = self._keys
         reply = await self._scripts.run(
             "publish",
-            [ref.stream, keys.results(job.client), keys.done(job.client)],
+            [ref.stream, keys.results(job.client), keys.done(job.client), *self._counted(ref)],
             [ref.group, ref.entry, _member(job), encode(body)],
         )
         return cast(Outcome, reply[0].decode())
@@ -109,7 +109,9 @@ class WorkerStore:
                 keys.done(job.client),
                 keys.candidates(job.client),
                 keys.segments(job.client),
+                keys.load(ref.group),
                 keys.transcriptions,
+                keys.load(TRANSLATION_GROUP),
             ],
             [
                 ref.group,
@@ -127,7 +129,7 @@ class WorkerStore:
 
     async def drop(self, ref: JobRef) -> bool:
         """Acknowledge a job unheard; False when a peer settled it first."""
-        return bool(await self._scripts.run("drop", [ref.stream], [ref.group, ref.entry]))
+        return bool(await self._scripts.run("drop", [ref.stream, *self._counted(ref)], [ref.group, ref.entry]))
 
     async def bury(self, ref: JobRef, payload: bytes, reason: str, deliveries: int) -> Outcome:
         """Give a job up: dead letter, and one ``Failure`` for its client where the payload can be read."""
@@ -144,6 +146,7 @@ class WorkerStore:
                 keys.done(client),
                 keys.candidates(client),
                 keys.segments(client),
+                keys.load(ref.group),
             ],
             [
                 ref.group,
@@ -161,6 +164,11 @@ class WorkerStore:
             ],
         )
         return cast(Outcome, reply[0].decode())
+
+    def _counted(self, ref: JobRef) -> list[str]:
+        """The counters that a job's work is added to: none for partials, which travel light."""
+        partials = (self._keys.audio_partials, self._keys.text_partials)
+        return [] if ref.stream in partials else [self._keys.load(ref.group)]
 
     async def read_audio(self, jobs: Sequence[AudioJob]) -> list[Fetched]:
         """PCM16LE bytes of each job's range, all in one round trip; in the order of ``jobs``."""

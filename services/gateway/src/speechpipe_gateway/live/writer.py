@@ -87,8 +87,9 @@ class SessionWriter:
         match effect:
             case Submit():
                 return await self._submit(effect)
-            case SubmitText(job, previous):
-                status, entry = await store.submit_text(job, core.epoch, previous, 0 if job.final else self._deepest)
+            case SubmitText(job, previous, samples):
+                deepest = 0 if job.final else self._deepest
+                status, entry = await store.submit_text(job, core.epoch, previous, deepest, samples)
                 return core.text_submitted(job, status, entry)
             case Promote(segment, rev, record):
                 return core.promoted(await store.promote(core.client, core.epoch, segment, rev, record))

@@ -34,6 +34,8 @@ class SubmitText:
 
     job: TextJob
     previous: str = ""
+    samples: int = 0
+    """Length of the audio that a final's text comes from."""
 
 
 @dataclass(frozen=True, slots=True)

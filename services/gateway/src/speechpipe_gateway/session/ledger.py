@@ -18,6 +18,8 @@ class TextFlight:
     job: TextJob
     entry: str
     deadline: float
+    samples: int
+    """Length of the audio that the text comes from."""
 
 
 class Ledger:
@@ -85,7 +87,8 @@ class Ledger:
                 target=target,
                 submitted_at=now,
             )
-            self.texts[final.segment, target] = TextFlight(job, entry, now + self._config.resubmit_seconds)
+            deadline = now + self._config.resubmit_seconds
+            self.texts[final.segment, target] = TextFlight(job, entry, deadline, final.end - final.start)
 
     def text_submitted(self, job: TextJob, status: str, entry: str) -> list[Effect]:
         """What became of a translation job."""
@@ -110,7 +113,7 @@ class Ledger:
         for flight in self.texts.values():
             if flight.deadline <= now:
                 flight.deadline = now + self._config.resubmit_seconds
-                effects.append(SubmitText(flight.job, previous=flight.entry))
+                effects.append(SubmitText(flight.job, previous=flight.entry, samples=flight.samples))
         for key in [key for key, flight in self._partial_texts.items() if flight.deadline <= now]:
             del self._partial_texts[key]
         return effects

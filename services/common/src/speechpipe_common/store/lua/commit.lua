@@ -1,27 +1,26 @@
--- A worker settles a final or a candidate. XACK comes first: 0 means that a peer was first, and a script whose first
--- write is XACK is let through at maxmemory.
--- KEYS: stream, results, done, candidates, segments, next stream
+-- A worker settles a final or a candidate.
+-- KEYS: stream, results, done, candidates, segments, load, next stream, next load
 -- ARGV: group, entry, kind, member, segment, rev, body, ttl, target, job, target, job, …
-if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return {'peer', ''} end
-redis.call('XDEL', KEYS[1], ARGV[2])
+local ms = settle(KEYS[1], KEYS[6], ARGV[1], ARGV[2])
+if not ms then return {'peer', ''} end
 -- The first such text outside a string of the JSON, inside which its quotes would be escaped.
 local function as_final(body) return (string.gsub(body, '"kind":"candidate"', '"kind":"final"', 1)) end
 
-local keys = {results = KEYS[2], done = KEYS[3], segments = KEYS[5], next = KEYS[6]}
+local keys = {results = KEYS[2], done = KEYS[3], segments = KEYS[5], next = KEYS[7], next_load = KEYS[8]}
 local kind, member, ttl = ARGV[3], ARGV[4], ARGV[8]
 local jobs = {}
 for i = 9, #ARGV do jobs[#jobs + 1] = ARGV[i] end
 
-if kind == 'final' then return finish(keys, member, ARGV[5], ARGV[7], jobs, ttl) end
+if kind == 'final' then return finish(keys, member, ARGV[5], ARGV[7], jobs, ms, ttl) end
 if redis.call('SISMEMBER', KEYS[3], member) == 1 then return {'done', ''} end
 
 -- A candidate: the gateway may have promoted it before it was decoded.
 local field = ARGV[5] .. ':' .. ARGV[6]
 if redis.call('HGET', KEYS[4], field) == 'wanted' then
   redis.call('HDEL', KEYS[4], field)
-  return finish(keys, member, ARGV[5], as_final(ARGV[7]), jobs, ttl)
+  return finish(keys, member, ARGV[5], as_final(ARGV[7]), jobs, ms, ttl)
 end
-redis.call('HSET', KEYS[4], field, cmsgpack.pack({as_final(ARGV[7]), jobs}))
+redis.call('HSET', KEYS[4], field, cmsgpack.pack({as_final(ARGV[7]), jobs, ms}))
 redis.call('EXPIRE', KEYS[4], ttl)
 publish(KEYS[2], ARGV[7])
 return {'stored', ''}

@@ -1,5 +1,3 @@
--- Acknowledges a job unheard: a partial that nobody waits for any more.
--- KEYS: stream   ARGV: group, entry
-if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-redis.call('XDEL', KEYS[1], ARGV[2])
-return 1
+-- Acknowledges a job unheard: nobody waits for it any more.
+-- KEYS: stream, load (none: a partial)   ARGV: group, entry
+return settle(KEYS[1], KEYS[2], ARGV[1], ARGV[2]) and 1 or 0

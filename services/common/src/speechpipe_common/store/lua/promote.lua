@@ -1,5 +1,5 @@
 -- The pause became the end: the stored candidate is the final, or will be as soon as it is decoded.
--- KEYS: session, results, done, candidates, segments, next stream
+-- KEYS: session, results, done, candidates, segments, next stream, next load
 -- ARGV: epoch, member, segment, rev, ttl, record
 local bad = fence(KEYS[1], tonumber(ARGV[1]))
 if bad then return {bad, ''} end
@@ -9,8 +9,8 @@ local stored = redis.call('HGET', KEYS[4], field)
 if stored and stored ~= 'wanted' then
   redis.call('HDEL', KEYS[4], field)
   local outcome = cmsgpack.unpack(stored)
-  local keys = {results = KEYS[2], done = KEYS[3], segments = KEYS[5], next = KEYS[6]}
-  return finish(keys, ARGV[2], ARGV[3], outcome[1], outcome[2], ARGV[5])
+  local keys = {results = KEYS[2], done = KEYS[3], segments = KEYS[5], next = KEYS[6], next_load = KEYS[7]}
+  return finish(keys, ARGV[2], ARGV[3], outcome[1], outcome[2], outcome[3] or 0, ARGV[5])
 end
 redis.call('HSET', KEYS[4], field, 'wanted')
 redis.call('EXPIRE', KEYS[4], ARGV[5])
