@@ -93,6 +93,38 @@ async def test_what_a_killed_worker_held_is_done_by_another_alone(redis_client, 
     assert await redis_client.xlen("jobs") == 0
 
 
+async def test_work_is_counted_once_however_often_it_is_delivered(redis_client, workers):
+    """After three workers were killed with jobs in hand, the work done is the work that came, jobs buried included."""
+    kinds = ("ok", "wait", "ok", "die", "fail")
+    for number in range(20):
+        task = {"number": number, "do": kinds[number % 5]}
+        await redis_client.xadd("jobs", {"job": json.dumps(task), "ms": 1000 + number})
+    for name in ("w0", "w1", "w2"):
+        process = workers.start(name, TEST_MAX_BATCH="3", TEST_PARALLEL="2")
+        await eventually(partial(holds_something, redis_client, name), "jobs in hand")
+        process.kill()
+        process.wait()
+    await redis_client.set("go", 1)
+    while await redis_client.xlen("jobs"):
+        process = workers.start("last", TEST_MAX_BATCH="3", TEST_PARALLEL="2")
+        await eventually(partial(empty_or_ended, redis_client, process), "the end of the jobs, or of a worker")
+    assert await redis_client.xlen("dead_letters") == 8
+    assert int(await redis_client.hget("load:workers", "done_ms")) == sum(1000 + number for number in range(20))
+
+
+async def holds_something(client: redis.asyncio.Redis, name: str) -> bool:
+    """Whether the consumer of that name has jobs pending."""
+    with contextlib.suppress(redis.ResponseError):
+        rows = await client.xinfo_consumers("jobs", "workers")
+        return any(row["name"] == name.encode() and row["pending"] for row in rows)
+    return False
+
+
+async def empty_or_ended(client: redis.asyncio.Redis, process: "subprocess.Popen[bytes]") -> bool:
+    """Whether no job is left, or the worker has died of one."""
+    return process.poll() is not None or not await client.xlen("jobs")
+
+
 async def test_a_slow_job_is_not_stolen(redis_client, workers):
     """A job that takes two claim idle times stays with its living worker while an idle peer looks on."""
     await submit(redis_client, "wait")

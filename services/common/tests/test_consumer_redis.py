@@ -2,106 +2,16 @@
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
-from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
+from consumer_bench import STREAMS, Bench, add, empty, pending
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from speechpipe_common.consumer import Consumer, DeliveryPolicy, Entry, RedisLink
+from speechpipe_common.consumer import DeliveryPolicy
 from speechpipe_common.consumer.group import Group
 from speechpipe_common.keys import Keys
-from speechpipe_common.messages import MessageError
-from speechpipe_common.metrics import ConsumerMetrics, LinkMetrics
 from speechpipe_common.store import WorkerStore, connect
 from speechpipe_common.testing import ValkeyServer, eventually
-
-STREAMS = ("jobs", "jobs:partial")
-POLICY = DeliveryPolicy(claim_idle=1.0, max_deliveries=3, drain=5.0)
-
-
-def decode(payload: bytes) -> int:
-    """A job is a number."""
-    try:
-        return int(json.loads(payload))
-    except ValueError as error:
-        raise MessageError("not a number") from error
-
-
-class Bench:
-    """A consumer with a handler that notes its batches and settles them, unless told otherwise."""
-
-    def __init__(self, redis: Redis, *, policy: DeliveryPolicy = POLICY, max_batch: int = 4, parallel: int = 1) -> None:
-        self.redis = redis
-        self.registry = CollectorRegistry()
-        self.store = WorkerStore(redis, Keys())
-        self.link = RedisLink(redis, LinkMetrics(self.registry), longest_wait=0.2)
-        self.batches: list[list[int]] = []
-        self.active = 0
-        self.company: dict[int, int] = {}
-        """Job to the number of handler calls that ran when it began, its own included."""
-        self.open = asyncio.Event()
-        self.open.set()
-        self.misbehave: Callable[[int], None] | None = None
-        self.consumer = Consumer(
-            Group(redis, STREAMS, "workers", "me"),
-            decode=decode,
-            handler=self.handle,
-            store=self.store,
-            policy=policy,
-            link=self.link,
-            metrics=ConsumerMetrics(self.registry),
-            max_batch=max_batch,
-            parallel=parallel,
-        )
-
-    async def handle(self, entries: Sequence[Entry[int]]) -> None:
-        """Note the batch; wait until open; drop each entry."""
-        self.active += 1
-        try:
-            self.batches.append([entry.job for entry in entries])
-            self.company.update(dict.fromkeys(self.batches[-1], self.active))
-            await self.open.wait()
-            for entry in entries:
-                if self.misbehave:
-                    self.misbehave(entry.job)
-                await self.link.insist(partial(self.store.drop, entry.ref))
-        finally:
-            self.active -= 1
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """The consumer runs inside the block and is drained at its end."""
-        stop = asyncio.Event()
-        task = asyncio.create_task(self.consumer.run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await task
-
-    def metric(self, name: str, **labels: str) -> float:
-        """A metric's value, 0 when it has none yet."""
-        return self.registry.get_sample_value(f"speechpipe_{name}", labels) or 0.0
-
-
-async def add(redis: Redis, *numbers: int, stream: str = "jobs") -> list[str]:
-    """Put numbers on a stream; their entry ids."""
-    return [(await redis.xadd(stream, {"job": str(number)})).decode() for number in numbers]
-
-
-async def empty(redis: Redis) -> bool:
-    """Whether every job is settled: nothing waits and nothing is pending."""
-    return not sum([await redis.xlen(stream) for stream in STREAMS])
-
-
-async def pending(redis: Redis, stream: str = "jobs") -> int:
-    """Jobs delivered and not settled."""
-    return (await redis.xpending(stream, "workers"))["pending"]
 
 
 async def test_the_group_is_created_from_the_first_entry(redis_client):
@@ -246,7 +156,7 @@ async def test_a_consumer_with_pending_jobs_is_never_deleted(redis_client):
     await redis_client.xgroup_createconsumer("jobs", "workers", "idle")
     await add(redis_client, 1)
     await redis_client.xreadgroup("workers", "holder", {"jobs": ">"})
-    group = Group(redis_client, STREAMS, "workers", "me")
+    group = Group(redis_client, STREAMS, "workers", "me", Keys())
     assert await group.delete_silent(60) == []
     await eventually(lambda: group.delete_silent(0.01), "the silent consumer's end")
     assert [c["name"] for c in await redis_client.xinfo_consumers("jobs", "workers")] == [b"holder"]
@@ -256,7 +166,7 @@ async def test_a_consumer_with_pending_jobs_is_never_deleted(redis_client):
 async def test_leaving_spares_a_consumer_with_pending_jobs(redis_client):
     """Leaving the group with jobs in hand would destroy them, so the consumer stays."""
     await add(redis_client, 1)
-    group = Group(redis_client, STREAMS, "workers", "me")
+    group = Group(redis_client, STREAMS, "workers", "me", Keys())
     await group.create()
     ((job,),) = await group.read(1, 1)
     await group.leave()
@@ -269,13 +179,13 @@ async def test_leaving_spares_a_consumer_with_pending_jobs(redis_client):
 async def test_a_sign_of_life_neither_counts_as_delivery_nor_steals(redis_client):
     """A heartbeat resets the idle time and keeps the count; a job that a peer has taken stays the peer's."""
     await add(redis_client, 1, 2)
-    group = Group(redis_client, STREAMS, "workers", "me")
+    group = Group(redis_client, STREAMS, "workers", "me", Keys())
     await group.create()
     ((one, two),) = await group.read(2, 1)
     for ref in (one.ref, two.ref):
         await redis_client.xclaim("jobs", "workers", "me", 0, [ref.entry], idle=60_000, justid=True)
     (_, overdue) = await group.overdue("jobs", 50, 10)
-    peer = Group(redis_client, STREAMS, "workers", "peer")
+    peer = Group(redis_client, STREAMS, "workers", "peer", Keys())
     taken = await peer.claim("jobs", overdue, 50)
     assert (taken.ref, taken.deliveries) == (two.ref, 2)
     assert await peer.claim("jobs", overdue, 50) is None
@@ -289,7 +199,7 @@ async def test_a_sign_of_life_neither_counts_as_delivery_nor_steals(redis_client
 async def test_a_settled_job_is_not_claimed(redis_client):
     """A job that was overdue and got settled before the claim comes back to nobody."""
     await add(redis_client, 1)
-    group = Group(redis_client, STREAMS, "workers", "me")
+    group = Group(redis_client, STREAMS, "workers", "me", Keys())
     await group.create()
     ((job,),) = await group.read(1, 1)
     await group.hand_back([job.ref], refund=False)
@@ -301,7 +211,7 @@ async def test_a_settled_job_is_not_claimed(redis_client):
 async def test_work_goes_on_at_maxmemory(valkey_server: ValkeyServer):
     """At maxmemory new jobs are refused, and the worker reads, claims, settles and buries what is there."""
     redis = connect(valkey_server.url)
-    group = Group(redis, STREAMS, "workers", "old")
+    group = Group(redis, STREAMS, "workers", "old", Keys())
     await add(redis, 1, 2)
     await group.create()
     ((job,),) = await group.read(1, 1)
@@ -338,7 +248,7 @@ async def test_valkey_away_for_a_while_is_waited_for(valkey_server: ValkeyServer
 
 async def test_after_an_outage_jobs_stay_with_the_workers_that_had_them(redis_client):
     """Just after Redis came back every job looks abandoned; nobody takes it before its worker could be back too."""
-    other = Group(redis_client, STREAMS, "workers", "other")
+    other = Group(redis_client, STREAMS, "workers", "other", Keys())
     await other.create()
     await add(redis_client, 1)
     ((job,),) = await other.read(1, 1)

@@ -9,10 +9,14 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
 from speechpipe_common.consumer.delivery import Overdue, is_missing_group
+from speechpipe_common.keys import Keys
 from speechpipe_common.store import JobRef
 
 HANDED_BACK_IDLE_MS: Final = 30 * 24 * 3600 * 1000
 """Idle time given to a job that is handed back: beyond any claim idle time, so that the next look takes it."""
+
+CORDON_SEEN: Final = b"seen"
+"""Value of a cordon whose worker takes no more jobs."""
 
 _HOLD: Final = """
 -- Sets the idle time of the jobs that are still this consumer's; what a peer has taken meanwhile stays the peer's.
@@ -72,11 +76,13 @@ class Group:
     Every method may raise ``redis.RedisError``; NOGROUP means that ``create`` is due.
     """
 
-    def __init__(self, redis: Redis, streams: Sequence[str], group: str, consumer: str) -> None:
+    def __init__(self, redis: Redis, streams: Sequence[str], group: str, consumer: str, keys: Keys) -> None:
         self.streams = tuple(streams)
         self._redis = redis
         self._group = group
         self._consumer = consumer
+        self._load = keys.load(group)
+        self._cordon = keys.cordon(group, consumer)
         self._hold = redis.register_script(_HOLD)
         self._leave = redis.register_script(_LEAVE)
         self._delete_silent = redis.register_script(_DELETE_SILENT)
@@ -164,6 +170,18 @@ class Group:
         for stream in self.streams:
             gone += await self._run(self._delete_silent, stream, [round(idle_seconds * 1000)]) or ()
         return [name.decode() for name in gone]
+
+    async def is_cordoned(self) -> bool:
+        """Whether this worker is to take no more jobs."""
+        return bool(await self._redis.exists(self._cordon))
+
+    async def say_cordon_seen(self) -> bool:
+        """Tell whoever cordoned this worker that it takes no more; False where the cordon is gone meanwhile."""
+        return bool(await self._redis.set(self._cordon, CORDON_SEEN, xx=True, keepttl=True))
+
+    async def add_busy(self, milliseconds: int) -> None:
+        """Count time that this worker was at work."""
+        await self._redis.hincrby(self._load, "busy_ms", milliseconds)
 
     async def _run(self, script: AsyncScript, stream: str, args: Sequence[str | int]) -> Any:  # noqa: ANN401 - a reply
         """Run a script on one stream; None when the stream or the group is gone, and all its jobs with it."""

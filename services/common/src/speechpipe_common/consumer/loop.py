@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from redis.exceptions import RedisError
 
+from speechpipe_common.consumer.busy import BusyReport
+from speechpipe_common.consumer.cordon import LOOK_SECONDS, Cordon
 from speechpipe_common.consumer.delivery import (
     DeliveryPolicy,
     choose,
@@ -17,6 +18,7 @@ from speechpipe_common.consumer.delivery import (
     reason_to_give_up,
 )
 from speechpipe_common.consumer.group import Delivered, Group
+from speechpipe_common.consumer.handler import Burier, Entry, Handler
 from speechpipe_common.consumer.link import RedisLink
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import MessageError
@@ -32,30 +34,6 @@ FAREWELL_SECONDS: Final = 3.0
 
 J = TypeVar("J")
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry(Generic[J]):
-    """A job in a worker's hands."""
-
-    ref: JobRef
-    job: J
-    payload: bytes
-    deliveries: int
-    """1 for a new job; more when a worker has left it before."""
-
-
-Handler = Callable[[Sequence[Entry[J]]], Awaitable[None]]
-"""Settles each of its entries through the store. What it leaves unsettled, or has not settled when it raises, is handed
-back and comes again, alone. Errors of Redis may be let out: they do not count against the job."""
-
-
-class Burier(Protocol):
-    """The part of the store that gives a job up."""
-
-    async def bury(self, ref: JobRef, payload: bytes, reason: str, deliveries: int) -> str:
-        """Move the job to the dead letters; returns what became of it."""
-        ...
 
 
 class Consumer(Generic[J]):
@@ -98,6 +76,8 @@ class Consumer(Generic[J]):
         self._held: set[JobRef] = set()
         self._running: dict[asyncio.Task[None], list[JobRef]] = {}
         self._look_at = 0.0
+        self._cordon = Cordon(group, link, policy)
+        self._busy = BusyReport(group, time.monotonic)
         self._joined = False
 
     def check(self) -> str | None:
@@ -111,7 +91,8 @@ class Consumer(Generic[J]):
             ExceptionGroup: of a ``redis.RedisError`` that waiting does not mend (no permission, a key of another type).
         """
         async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(self._keep_alive()), tasks.create_task(self._delete_silent())]
+            duties = (self._keep_alive, self._delete_silent, self._busy.run)
+            background = [tasks.create_task(duty()) for duty in duties]
             stopping = tasks.create_task(stop.wait())
             while not stop.is_set():
                 await self._attempt(lambda: self._turn(tasks, stopping))
@@ -122,6 +103,9 @@ class Consumer(Generic[J]):
     async def _turn(self, tasks: asyncio.TaskGroup, stopping: "asyncio.Task[Any]") -> None:
         """Run one claimed job alone, or start one read's worth of new ones."""
         if not await self._room(self._parallel, stopping):
+            return
+        if await self._cordon.holds():
+            await asyncio.wait({stopping}, timeout=LOOK_SECONDS)
             return
         if claimed := await self._claim():
             self._hold([claimed])
@@ -167,7 +151,7 @@ class Consumer(Generic[J]):
     async def _process(self, batch: Sequence[Delivered]) -> None:
         reason: HandedBack = "unsettled"
         try:
-            with self._metrics.busy():
+            with self._metrics.busy(), self._busy.running(batch[0].ref.stream):
                 entries = [entry for item in batch if (entry := await self._open(item))]
                 if entries:
                     await self._handler(entries)
@@ -225,6 +209,7 @@ class Consumer(Generic[J]):
         if cancelled:
             await asyncio.wait(cancelled)
         await self._farewell(lambda: self._give_back(list(self._held), "stopping"))
+        await self._farewell(self._busy.send)
         await self._farewell(lambda: self._link.insist(self._group.leave))
 
     async def _farewell(self, call: Callable[[], Awaitable[None]]) -> None:

@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from speechpipe_common.consumer.delivery import DeliveryPolicy
 from speechpipe_common.consumer.group import Group
+from speechpipe_common.consumer.handler import Handler
 from speechpipe_common.consumer.link import RedisLink
-from speechpipe_common.consumer.loop import Consumer, Handler
+from speechpipe_common.consumer.loop import Consumer
 from speechpipe_common.health import Check, HealthServer, HealthSource
 from speechpipe_common.keys import Keys
 from speechpipe_common.logs import get_logger
@@ -116,7 +117,7 @@ def _context(settings: WorkerSettings, component: str) -> tuple[WorkerContext, R
 
 def _consumer(settings: WorkerSettings, context: WorkerContext, redis: Redis, work: Work[J]) -> Consumer[J]:
     return Consumer(
-        Group(redis, work.streams, work.group, context.instance_id),
+        Group(redis, work.streams, work.group, context.instance_id, context.keys),
         decode=work.decode,
         handler=work.handler,
         store=context.store,

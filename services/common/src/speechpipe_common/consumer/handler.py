@@ -1,0 +1,33 @@
+"""What the loop asks of the service that it works for."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from speechpipe_common.store import JobRef
+
+J = TypeVar("J")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[J]):
+    """A job in a worker's hands."""
+
+    ref: JobRef
+    job: J
+    payload: bytes
+    deliveries: int
+    """1 for a new job; more when a worker has left it before."""
+
+
+Handler = Callable[[Sequence[Entry[J]]], Awaitable[None]]
+"""Settles each of its entries through the store. What it leaves unsettled, or has not settled when it raises, is handed
+back and comes again, alone. Errors of Redis may be let out: they do not count against the job."""
+
+
+class Burier(Protocol):
+    """The part of the store that gives a job up."""
+
+    async def bury(self, ref: JobRef, payload: bytes, reason: str, deliveries: int) -> str:
+        """Move the job to the dead letters; returns what became of it."""
+        ...
