@@ -1,6 +1,6 @@
 """The only room that talks to the Kubernetes API: connection, verbs, kinds, errors. Objects are JSON."""
 
-from speechpipe_operator.kube.api import ABSENT, KubeApi, OnCall
+from speechpipe_operator.kube.api import ABSENT, Guard, KubeApi, OnCall
 from speechpipe_operator.kube.capabilities import Capabilities, discover
 from speechpipe_operator.kube.connect import NoCluster, connect
 from speechpipe_operator.kube.errors import (
@@ -26,6 +26,7 @@ __all__ = [
     "Capabilities",
     "Conflict",
     "Forbidden",
+    "Guard",
     "Invalid",
     "Kind",
     "KindMissing",

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -30,9 +30,19 @@ with ``Conflict`` where the object exists. Server-side apply has no other way to
 OnCall = Callable[[Call, int, float], None]
 """Told of each request: what it was, its HTTP status (0: no answer), and how many seconds it took."""
 
+Guard = Callable[[Call], None]
+"""Asked before each request, retries too; raises where it may not be sent."""
+
+METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Asks a list for what every object has alike; names, labels, owners, versions."""
+
 
 def _unheard(call: Call, status: int, seconds: float) -> None:
     """Nobody counts calls."""
+
+
+def _free(call: Call) -> None:
+    """Everything may be sent."""
 
 
 class KubeApi:
@@ -48,6 +58,7 @@ class KubeApi:
         timeout: seconds for one request.
         retry: how often and when to try again.
         on_call: see ``OnCall``.
+        guard: see ``Guard``.
     """
 
     def __init__(
@@ -58,12 +69,14 @@ class KubeApi:
         timeout: float = 15.0,
         retry: Retry | None = None,
         on_call: OnCall = _unheard,
+        guard: Guard = _free,
     ) -> None:
         self._client = client
         self._slots = asyncio.Semaphore(concurrency)
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._retry = retry or Retry()
         self._on_call = on_call
+        self._guard = guard
         self.versions: dict[str, str] = {}
         """API version by kind, where the cluster's is another one than the table's; discovery fills it."""
 
@@ -106,11 +119,27 @@ class KubeApi:
                 return found
             query["continue"] = following
 
+    async def metadata(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Object]:
+        """The ``metadata`` of all objects of a kind, page by page, exact; so that nothing is held whole."""
+        found = self._kind(kind)
+        call = Call("list", found.name, found.plural, found.group, namespace)
+        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
+        while True:
+            page = await self._tried(call, "GET", found.path(namespace), query, None, JSON, accept=METADATA)
+            for item in page["items"]:
+                yield item["metadata"]
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
     async def create(self, obj: Object) -> Object:
-        """POST an object; ``Conflict`` where it exists. Not tried again."""
+        """POST an object, which may have a ``generateName`` or none; ``Conflict`` where it exists. Not tried again."""
         kind, namespace = self._kind_of(obj), obj["metadata"].get("namespace")
         query = {"fieldManager": FIELD_MANAGER}
-        return await self._call("create", "POST", kind, namespace, query=query, body=obj, shown=_name(obj))
+        return await self._call(
+            "create", "POST", kind, namespace, query=query, body=obj, shown=obj["metadata"].get("name")
+        )
 
     async def apply(self, obj: Object, *, manager: str = FIELD_MANAGER, subresource: str | None = None) -> Object:
         """Server-side apply by force. ``metadata.uid`` in it demands that very object, ``metadata.resourceVersion``
@@ -197,13 +226,21 @@ class KubeApi:
         return await self._tried(call, method, kind.path(namespace, name, subresource), query or {}, body, content)
 
     async def _tried(
-        self, call: Call, method: str, path: str, query: Mapping[str, str], body: Object | None, content: str
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None,
+        content: str,
+        *,
+        accept: str = JSON,
     ) -> Object:
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._once(call, method, path, query, body, content)
+                return await self._once(call, method, path, query, body, content, accept)
             except KubeError as error:
                 wait = self._retry.wait(attempt, error, random.random())
                 if wait is None or call.verb not in ("get", "list", "apply"):
@@ -211,15 +248,27 @@ class KubeApi:
             await asyncio.sleep(wait)
 
     async def _once(
-        self, call: Call, method: str, path: str, query: Mapping[str, str], body: Object | None, content: str
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None,
+        content: str,
+        accept: str,
     ) -> Object:
-        headers = {"Accept": JSON, "User-Agent": self._client.user_agent, **({"Content-Type": content} if body else {})}
+        headers = {
+            "Accept": accept,
+            "User-Agent": self._client.user_agent,
+            **({"Content-Type": content} if body else {}),
+        }
         await self._client.update_params_for_auth(headers, None, ["BearerToken"], path, method, body)
         url = self._client.configuration.host + path
         if query:
             url += "?" + urlencode(query)
         status, began = 0, time.monotonic()
         async with self._slots:
+            self._guard(call)
             try:
                 answer = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
                     method, url, headers=headers, body=body, _request_timeout=self._timeout

@@ -52,6 +52,7 @@ _TABLE: Final = (
     Kind("Namespace", "v1", "namespaces", namespaced=False),
     Kind("Node", "v1", "nodes", namespaced=False),
     Kind("CustomResourceDefinition", "apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
+    Kind("SelfSubjectAccessReview", "authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False),
     Kind("DeviceClass", "resource.k8s.io/v1", "deviceclasses", namespaced=False),
 )
 
