@@ -14,16 +14,15 @@ from speechpipe_operator.spec.exposure import (
     ServiceExposure,
 )
 from speechpipe_operator.spec.gateway import Auth, Gateway, Limits, Vad
+from speechpipe_operator.spec.kubernetes import FORBIDDEN_IN_PODS, PodTemplate
 from speechpipe_operator.spec.pipeline import API_VERSION, AUTO, KIND, Languages, Metadata, Spec, SpeechPipeline
 from speechpipe_operator.spec.redis import ExternalRedis, ManagedRedis, Redis
 from speechpipe_operator.spec.scheduling import (
-    FORBIDDEN_IN_PODS,
     CaBundle,
     ClaimedStorage,
     DeviceClaim,
     Gpu,
     Images,
-    PodTemplate,
     Proxy,
     Resources,
     Toleration,

@@ -1,10 +1,11 @@
 """``autoscaling`` of workers and gateways."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from speechpipe_operator.spec.base import Strict
+from speechpipe_operator.spec.rules import rule
 
 
 class Autoscaling(Strict):
@@ -37,11 +38,9 @@ class Autoscaling(Strict):
         default=50, ge=1, le=100, description="Most workers to take away within a minute, of those there are."
     )
 
-    @model_validator(mode="after")
-    def _bounds_are_ordered(self) -> Self:
-        if self.min_replicas > self.max_replicas:
-            raise ValueError("minReplicas must not be more than maxReplicas")
-        return self
+    @rule("self.minReplicas <= self.maxReplicas", "minReplicas must not be more than maxReplicas")
+    def _bounds_are_ordered(self) -> bool:
+        return self.min_replicas <= self.max_replicas
 
 
 class GatewayAutoscaling(Strict):
@@ -51,8 +50,6 @@ class GatewayAutoscaling(Strict):
     max_replicas: int = Field(default=4, ge=1, le=1000, description="Never more.")
     cpu_percent: int = Field(default=70, ge=10, le=100, description="Share of the requested CPU to aim at.")
 
-    @model_validator(mode="after")
-    def _bounds_are_ordered(self) -> Self:
-        if self.min_replicas > self.max_replicas:
-            raise ValueError("minReplicas must not be more than maxReplicas")
-        return self
+    @rule("self.minReplicas <= self.maxReplicas", "minReplicas must not be more than maxReplicas")
+    def _bounds_are_ordered(self) -> bool:
+        return self.min_replicas <= self.max_replicas

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from speechpipe_operator.spec.base import Port, Strict
-from speechpipe_operator.spec.scheduling import DnsName, Labels
+from speechpipe_operator.spec.base import Different, Port, Strict
+from speechpipe_operator.spec.kubernetes import Annotations, DnsName, Labels
+from speechpipe_operator.spec.rules import rule
 
 Host = Annotated[str, Field(max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}(s|m|h)$")]
+Duration = Annotated[str, Field(max_length=6, pattern=r"^[1-9][0-9]*(s|m|h)$")]
 
 
 class ServiceExposure(Strict):
@@ -22,9 +23,17 @@ class ServiceExposure(Strict):
         default=None, ge=30_000, le=32_767, description="Port on every node; absent: any free one."
     )
     load_balancer_class: str | None = Field(
-        default=None, min_length=1, description="Implementation of the load balancer."
+        default=None, min_length=1, max_length=317, description="Implementation of the load balancer."
     )
-    annotations: Labels = Field(default_factory=dict, description="Annotations of the Service.")
+    annotations: Annotations = Field(default_factory=dict, description="Annotations of the Service.")
+
+    @rule("self.type != 'ClusterIP' || !has(self.nodePort)", "nodePort needs type NodePort or LoadBalancer")
+    def _node_port_is_served(self) -> bool:
+        return self.type != "ClusterIP" or self.node_port is None
+
+    @rule("self.type == 'LoadBalancer' || !has(self.loadBalancerClass)", "loadBalancerClass needs type LoadBalancer")
+    def _class_has_a_load_balancer(self) -> bool:
+        return self.type == "LoadBalancer" or self.load_balancer_class is None
 
 
 class Ingress(Strict):
@@ -35,7 +44,7 @@ class Ingress(Strict):
     tls_secret_name: DnsName | None = Field(
         default=None, description="Secret with certificate and key; absent: no TLS."
     )
-    annotations: Labels = Field(
+    annotations: Annotations = Field(
         default_factory=dict, description="Annotations, such as those that raise the controller's WebSocket timeouts."
     )
 
@@ -54,8 +63,10 @@ class HttpRoute(Strict):
     parent_refs: Annotated[tuple[ParentRef, ...], Field(strict=False, min_length=1, max_length=8)] = Field(
         description="Gateways to attach to."
     )
-    hostnames: Annotated[tuple[Host, ...], Field(strict=False, max_length=16)] = Field(
-        default=(), description="Host names to serve; none: the listener's."
+    hostnames: Annotated[tuple[Host, ...], Field(strict=False, max_length=16), Different] = Field(
+        default=(),
+        description="Host names to serve; none: the listener's.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
 
 
@@ -75,8 +86,10 @@ class NetworkPolicies(Strict):
     """Who may connect to the pods."""
 
     enabled: bool = Field(default=True, description="Whether to render NetworkPolicies.")
-    gateway_from: Annotated[tuple[DnsName, ...], Field(strict=False, max_length=32)] = Field(
-        default=(), description="Namespaces that may reach the gateways (of ingress controllers, say); none: everyone."
+    gateway_from: Annotated[tuple[DnsName, ...], Field(strict=False, max_length=32), Different] = Field(
+        default=(),
+        description="Namespaces that may reach the gateways (of ingress controllers, say); none: everyone.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     operator_namespace: DnsName | None = Field(
         default=None, description="Namespace that may reach Redis to read the backlog; absent: the operator's own."

@@ -1,13 +1,24 @@
 """``spec.gateway``: where clients connect, and how speech is told from silence."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from speechpipe_operator.spec.autoscaling import GatewayAutoscaling
-from speechpipe_operator.spec.base import Environment, Port, Replicas, SecretKey, Strict
+from speechpipe_operator.spec.base import (
+    ONE_NUMBER,
+    Different,
+    Environment,
+    Port,
+    Replicas,
+    SecretKey,
+    Strict,
+    not_defaulted,
+)
 from speechpipe_operator.spec.exposure import HttpRoute, Ingress, ServiceExposure
-from speechpipe_operator.spec.scheduling import PodTemplate, Resources
+from speechpipe_operator.spec.kubernetes import PodTemplate
+from speechpipe_operator.spec.rules import rule
+from speechpipe_operator.spec.scheduling import Resources
 
 
 class Vad(Strict):
@@ -38,13 +49,19 @@ class Vad(Strict):
         default=70, ge=5, le=95, description="How easily the Silero detector hears speech; 95 hears it most easily."
     )
 
-    @model_validator(mode="after")
-    def _pauses_are_ordered(self) -> Self:
-        if self.candidate_milliseconds > self.silence_threshold_milliseconds:
-            raise ValueError("candidateMilliseconds must not be more than silenceThresholdMilliseconds")
-        if self.silence_threshold_milliseconds >= self.longest_segment_milliseconds:
-            raise ValueError("silenceThresholdMilliseconds must be less than longestSegmentMilliseconds")
-        return self
+    @rule(
+        "self.candidateMilliseconds <= self.silenceThresholdMilliseconds",
+        "candidateMilliseconds must not be more than silenceThresholdMilliseconds",
+    )
+    def _candidate_comes_before_the_end(self) -> bool:
+        return self.candidate_milliseconds <= self.silence_threshold_milliseconds
+
+    @rule(
+        "self.silenceThresholdMilliseconds < self.longestSegmentMilliseconds",
+        "silenceThresholdMilliseconds must be less than longestSegmentMilliseconds",
+    )
+    def _pause_fits_into_a_segment(self) -> bool:
+        return self.silence_threshold_milliseconds < self.longest_segment_milliseconds
 
 
 class Limits(Strict):
@@ -67,31 +84,41 @@ class Auth(Strict):
         default=None, description="Secret that holds the hashed API keys. On one machine: API_KEYS_FILE is set."
     )
 
-    @model_validator(mode="after")
-    def _keys_where_needed(self) -> Self:
-        if self.mode == "apiKeys" and self.secret_ref is None:
-            raise ValueError("mode apiKeys needs secretRef (or say mode: none to let anyone connect)")
-        if self.mode == "none" and self.secret_ref is not None:
-            raise ValueError("secretRef means nothing with mode none; remove one of the two")
-        return self
+    @rule(
+        "self.mode != 'apiKeys' || has(self.secretRef)",
+        "mode apiKeys needs secretRef (or say mode: none to let anyone connect)",
+    )
+    def _keys_are_somewhere(self) -> bool:
+        return self.mode != "apiKeys" or self.secret_ref is not None
+
+    @rule(
+        "self.mode != 'none' || !has(self.secretRef)",
+        "secretRef means nothing with mode none; remove one of the two",
+    )
+    def _no_keys_in_vain(self) -> bool:
+        return self.mode != "none" or self.secret_ref is None
 
 
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/,\s]+)$")]
+Origin = Annotated[str, Field(max_length=512, pattern=r"^(\*|https?://[^/,\s]+)$")]
 
 
 class Gateway(Strict):
     """The WebSocket servers that clients talk to."""
 
-    replicas: Replicas = Field(default=1, description="How many gateways run.")
+    replicas: Replicas = Field(
+        default=1, description="How many gateways run; absent: 1.", json_schema_extra=not_defaulted
+    )
     autoscaling: GatewayAutoscaling | None = Field(
-        default=None, description="Let a HorizontalPodAutoscaler choose the number; replicas has no meaning then."
+        default=None, description="Let a HorizontalPodAutoscaler choose the number, instead of replicas."
     )
     port: Port = Field(default=5026, description="Port of the WebSocket server.")
     vad: Vad = Field(default_factory=Vad, description="When an utterance begins and ends.")
     limits: Limits = Field(default_factory=Limits, description="When a gateway says that it is full.")
     auth: Auth = Field(description="Who may connect.")
-    allowed_origins: Annotated[tuple[Origin, ...], Field(strict=False)] = Field(
-        default=(), description="Origins of web pages that may connect, or *; none: the gateway's own host only."
+    allowed_origins: Annotated[tuple[Origin, ...], Field(strict=False, max_length=64), Different] = Field(
+        default=(),
+        description="Origins of web pages that may connect, or *; none: the gateway's own host only.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     service: ServiceExposure = Field(default_factory=ServiceExposure, description="The gateway's Service.")
     ingress: Ingress | None = Field(default=None, description="An Ingress in front of the gateways.")
@@ -99,3 +126,7 @@ class Gateway(Strict):
     resources: Resources = Field(default_factory=Resources, description="Compute resources of one gateway.")
     pod_template: PodTemplate = Field(default_factory=dict, description="Merged over the gateways' pod template.")
     env: Environment = Field(default_factory=dict, description="Further settings of the process, by environment name.")
+
+    @rule(ONE_NUMBER.rule, ONE_NUMBER.message)
+    def _one_number(self) -> bool:
+        return self.autoscaling is None or "replicas" not in self.model_fields_set

@@ -1,14 +1,17 @@
 """The ``SpeechPipeline`` resource itself."""
 
-from typing import Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field
 
+from speechpipe_common.languages import all_languages
 from speechpipe_operator.spec.base import Codes, Strict, language
 from speechpipe_operator.spec.exposure import Monitoring, NetworkPolicies
 from speechpipe_operator.spec.gateway import Gateway
+from speechpipe_operator.spec.kubernetes import DnsName, PodTemplate
 from speechpipe_operator.spec.redis import ManagedRedis, Redis
-from speechpipe_operator.spec.scheduling import CaBundle, DnsName, Images, PodTemplate, Proxy
+from speechpipe_operator.spec.rules import Cel, listed, quoted, rule
+from speechpipe_operator.spec.scheduling import CaBundle, Images, Proxy
 from speechpipe_operator.spec.workers import Stt, Translation
 
 API_VERSION: Final = "speechpipe.dev/v1alpha1"
@@ -17,26 +20,42 @@ AUTO: Final = "auto"
 
 NAME_LENGTH: Final = 40
 """Short enough that the names of all children still fit into a DNS label."""
+NAME: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""A DNS label of RFC 1035, since Services are named after the pipeline."""
+
+
+def _can_be_heard(value: str) -> str:
+    if value != AUTO and not language(value).whisper:
+        raise ValueError(f"{value!r} can't be transcribed: no Whisper model knows it")
+    return value
+
+
+_HEARD: Final = listed([AUTO, *(item.code for item in all_languages() if item.whisper)])
+SourceCode = Annotated[
+    str,
+    Field(max_length=8),
+    AfterValidator(_can_be_heard),
+    Cel(
+        f"self in {_HEARD}",
+        "unknown language, or one that can't be transcribed; write auto or a code such as en, de or ja",
+        "self + ' is unknown or can\\'t be transcribed; write auto or a code such as en, de or ja'",
+    ),
+]
 
 
 class Languages(Strict):
     """What is spoken, and what it is translated into, where a client does not say."""
 
-    source: str = Field(default=AUTO, description="Code of the spoken language, such as en; auto detects it.")
-    targets: Codes = Field(default=(), description="Codes of the languages to translate into; none: no translation.")
+    source: SourceCode = Field(default=AUTO, description="Code of the spoken language, such as en; auto detects it.")
+    targets: Codes = Field(
+        default=(),
+        description="Codes of the languages to translate into; none: no translation.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
 
-    @field_validator("source")
-    @classmethod
-    def _can_be_heard(cls, value: str) -> str:
-        if value != AUTO and not language(value).whisper:
-            raise ValueError(f"{value!r} can't be transcribed: no Whisper model knows it")
-        return value
-
-    @model_validator(mode="after")
-    def _source_is_no_target(self) -> Self:
-        if self.source in self.targets:
-            raise ValueError(f"{self.source} is both source and target")
-        return self
+    @rule("!has(self.targets) || !(self.source in self.targets)", "source must not be among targets")
+    def _source_is_no_target(self) -> bool:
+        return self.source not in self.targets
 
 
 class Spec(Strict):
@@ -67,11 +86,12 @@ class Spec(Strict):
         default=False, description="Leave everything as it is: nothing is applied, mended, pruned or scaled."
     )
 
-    @model_validator(mode="after")
-    def _targets_have_a_translator(self) -> Self:
-        if self.languages.targets and self.translation is None:
-            raise ValueError("languages.targets asks for translations, but there is no translation section")
-        return self
+    @rule(
+        "has(self.translation) || !has(self.languages.targets) || self.languages.targets.size() == 0",
+        "languages.targets asks for translations, but there is no translation section",
+    )
+    def _targets_have_a_translator(self) -> bool:
+        return self.translation is not None or not self.languages.targets
 
 
 class Metadata(Strict):
@@ -81,8 +101,8 @@ class Metadata(Strict):
 
     name: str = Field(
         max_length=NAME_LENGTH,
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        description="Name of the pipeline: at most 40 small letters, digits and hyphens.",
+        pattern=NAME,
+        description="Name of the pipeline: at most 40 small letters, digits and hyphens, a letter first.",
     )
     namespace: str | None = Field(default=None, description="Namespace of the resource; no meaning on one machine.")
 
@@ -94,3 +114,15 @@ class SpeechPipeline(Strict):
     kind: Literal["SpeechPipeline"] = Field(description="Kind of this document.")
     metadata: Metadata = Field(description="Name of the pipeline.")
     spec: Spec = Field(description="What the pipeline should be.")
+
+    # Of metadata an API server shows rules the name alone, and at the root.
+    served: ClassVar[tuple[Cel, ...]] = (
+        Cel(
+            f"self.metadata.name.size() <= {NAME_LENGTH}",
+            f"metadata.name must be at most {NAME_LENGTH} characters, so that the names of its parts fit",
+        ),
+        Cel(
+            f"self.metadata.name.matches({quoted(NAME)})",
+            "metadata.name must be small letters, digits and hyphens, a letter first and no hyphen last",
+        ),
+    )

@@ -1,14 +1,30 @@
 """``spec.redis``: the streams' home."""
 
-from typing import Literal, Self
-from urllib.parse import urlsplit
+import re
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field
 
-from speechpipe_operator.spec.base import Quantity, SecretKey, Strict
-from speechpipe_operator.spec.scheduling import ClaimedStorage, PodTemplate, Resources
+from speechpipe_operator.spec.base import Quantity, SecretKey, Strict, bytes_of
+from speechpipe_operator.spec.kubernetes import PodTemplate
+from speechpipe_operator.spec.rules import Cel, quoted, rule
+from speechpipe_operator.spec.scheduling import ClaimedStorage, Resources
 
-SCHEMES = ("redis", "rediss", "unix")
+_ADDRESS: Final = r"^(redis|rediss|unix)://.+$"
+
+
+def _is_redis(value: str) -> str:
+    if not re.match(_ADDRESS, value):
+        raise ValueError(f"{value!r} is no Redis address; it begins with redis://, rediss:// or unix://")
+    return value
+
+
+Url = Annotated[
+    str,
+    Field(max_length=1024),
+    AfterValidator(_is_redis),
+    Cel(f"self.matches({quoted(_ADDRESS)})", "this is no Redis address; it begins with redis://, rediss:// or unix://"),
+]
 
 
 class ManagedRedis(Strict):
@@ -33,28 +49,26 @@ class ManagedRedis(Strict):
     )
     pod_template: PodTemplate = Field(default_factory=dict, description="Merged over the pod template of Redis.")
 
+    @rule(
+        "self.persistence == 'none' || quantity(self.memory).compareTo(quantity(self.storage.size)) <= 0",
+        "storage.size must not be less than memory: the append-only file holds all the data",
+    )
+    def _data_fits_on_the_volume(self) -> bool:
+        return self.persistence == "none" or bytes_of(self.memory) <= bytes_of(self.storage.size)
+
 
 class ExternalRedis(Strict):
     """A Redis (7.0.5 or newer) or Valkey that somebody else runs; its maxmemory-policy must be noeviction."""
 
-    url: str | None = Field(default=None, description="Address, as in redis://host:6379/0; rediss:// for TLS.")
+    url: Url | None = Field(default=None, description="Address, as in redis://host:6379/0; rediss:// for TLS.")
     secret_ref: SecretKey | None = Field(
         default=None,
         description="Secret that holds the address, so that no password stands here. On one machine: REDIS_URL is set.",
     )
 
-    @field_validator("url")
-    @classmethod
-    def _is_redis(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in SCHEMES:
-            raise ValueError(f"{value!r} is no Redis address; it begins with redis://, rediss:// or unix://")
-        return value
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        if (self.url is None) == (self.secret_ref is None):
-            raise ValueError("give exactly one of url and secretRef")
-        return self
+    @rule("has(self.url) != has(self.secretRef)", "give exactly one of url and secretRef")
+    def _one_address(self) -> bool:
+        return (self.url is None) != (self.secret_ref is None)
 
 
 class Redis(Strict):
@@ -69,8 +83,9 @@ class Redis(Strict):
         description="Put before every name in Redis; pipelines that share a server use different ones.",
     )
 
-    @model_validator(mode="after")
-    def _one_home(self) -> Self:
-        if (self.managed is None) == (self.external is None):
-            raise ValueError("give exactly one of managed and external (managed: {} takes all defaults)")
-        return self
+    @rule(
+        "has(self.managed) != has(self.external)",
+        "give exactly one of managed and external (managed: {} takes all defaults)",
+    )
+    def _one_home(self) -> bool:
+        return (self.managed is None) != (self.external is None)

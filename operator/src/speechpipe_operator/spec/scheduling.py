@@ -1,41 +1,16 @@
 """Where pods may run and what they get: shared by every component that becomes pods."""
 
-import re
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field
 
-from speechpipe_operator.spec.base import Quantity, Strict
+from speechpipe_operator.spec.base import Different, Quantity, Strict
+from speechpipe_operator.spec.kubernetes import Amounts, DnsName, Labels, ResourceName, amount_of
+from speechpipe_operator.spec.rules import Cel, rule
 
-_AMOUNT: Final = re.compile(r"[0-9]+(\.[0-9]{1,3})?(m|k|[MGTP]i?|Ki)?")
-_LABEL: Final = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-
-FORBIDDEN_IN_PODS: Final = ("serviceAccountName", "serviceAccount", "hostNetwork", "hostPID", "hostIPC")
-"""Fields of a pod that a template can't set: they would take it out of what `restricted` allows, or give it rights."""
-
-
-def _amount(value: str) -> str:
-    if not _AMOUNT.fullmatch(value):
-        raise ValueError(f"{value!r} is no quantity; write a number and perhaps a unit, such as 500m, 2 or 4Gi")
-    return value
-
-
-def _resource_name(value: str) -> str:
-    if not _LABEL.fullmatch(value):
-        raise ValueError(f"{value!r} is no name of a resource; examples: cpu, memory, nvidia.com/gpu")
-    return value
-
-
-Amounts = dict[Annotated[str, AfterValidator(_resource_name)], Annotated[str, AfterValidator(_amount)]]
-"""Resource name to quantity, as text (500m, 4Gi)."""
-Labels = dict[str, str]
-DnsName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-PodTemplate = dict[str, Any]
-"""A pod template as Kubernetes has it (`metadata`, `spec`), merged over the rendered one.
-
-Untyped in the schema: a typed one is longer than an annotation of kubectl may be. The API server checks it when it is
-applied.
-"""
+ImageReference = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
+Expression = Annotated[str, Field(min_length=1, max_length=10_240)]
+Address = Annotated[str, Field(max_length=512)]
 
 
 class Resources(Strict):
@@ -44,31 +19,45 @@ class Resources(Strict):
     requests: Amounts = Field(default_factory=dict, description="What the scheduler sets aside, such as cpu: 500m.")
     limits: Amounts = Field(default_factory=dict, description="What the container may not exceed, such as memory: 4Gi.")
 
+    @rule(
+        "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || "
+        "quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",
+        "a request must not be more than the limit of the same resource",
+    )
+    def _requests_are_within_limits(self) -> bool:
+        return all(
+            amount_of(amount) <= amount_of(self.limits[name])
+            for name, amount in self.requests.items()
+            if name in self.limits
+        )
+
 
 class Toleration(Strict):
     """Lets pods run on nodes with a matching taint."""
 
-    key: str | None = Field(default=None, min_length=1, description="Key of the taint; absent with Exists: all taints.")
+    key: str | None = Field(
+        default=None, min_length=1, max_length=317, description="Key of the taint; absent with Exists: all taints."
+    )
     operator: Literal["Equal", "Exists"] = Field(default="Equal", description="Equal compares value; Exists does not.")
-    value: str | None = Field(default=None, description="Value of the taint.")
+    value: str | None = Field(default=None, max_length=63, description="Value of the taint.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         default=None, description="Effect of the taint; absent: any."
     )
 
-    @model_validator(mode="after")
-    def _says_which(self) -> Self:
-        if self.operator == "Equal" and self.key is None:
-            raise ValueError("operator Equal needs a key")
-        if self.operator == "Exists" and self.value is not None:
-            raise ValueError("operator Exists takes no value")
-        return self
+    @rule("self.operator != 'Equal' || has(self.key)", "operator Equal needs a key")
+    def _equal_has_a_key(self) -> bool:
+        return self.operator != "Equal" or self.key is not None
+
+    @rule("self.operator != 'Exists' || !has(self.value)", "operator Exists takes no value")
+    def _exists_has_no_value(self) -> bool:
+        return self.operator != "Exists" or self.value is None
 
 
 class DeviceClaim(Strict):
     """GPUs by dynamic resource allocation instead of an extended resource."""
 
     device_class_name: DnsName = Field(description="DeviceClass that the driver provides, such as gpu.nvidia.com.")
-    selectors: Annotated[tuple[str, ...], Field(strict=False, max_length=16)] = Field(
+    selectors: Annotated[tuple[Expression, ...], Field(strict=False, max_length=16)] = Field(
         default=(), description="CEL expressions that a device must fulfil, such as device.attributes[...]... == ...."
     )
 
@@ -76,10 +65,9 @@ class DeviceClaim(Strict):
 class Gpu(Strict):
     """The accelerators of one worker, and the nodes that have them."""
 
-    resource_name: Annotated[str, AfterValidator(_resource_name)] = Field(
+    resource_name: ResourceName = Field(
         default="nvidia.com/gpu",
-        max_length=253,
-        description="Extended resource to ask for: nvidia.com/gpu, amd.com/gpu, a MIG profile (nvidia.com/mig-1g.10gb).",
+        description="Extended resource to ask for, such as nvidia.com/gpu, amd.com/gpu or nvidia.com/mig-1g.10gb.",
     )
     count: int = Field(default=1, ge=1, le=16, description="How many of them one worker gets.")
     runtime_class_name: DnsName | None = Field(default=None, description="RuntimeClass of GPU pods, such as nvidia.")
@@ -106,28 +94,31 @@ class Images(Strict):
     )
     tag: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        max_length=128,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         description="Tag of the default images; absent: the operator's own version.",
     )
-    gateway: str | None = Field(default=None, min_length=1, description="Whole reference of the gateway's image.")
-    stt: str | None = Field(default=None, min_length=1, description="Whole reference of the STT worker's image.")
-    translation: str | None = Field(
-        default=None, min_length=1, description="Whole reference of the translation worker's image."
+    gateway: ImageReference | None = Field(default=None, description="Whole reference of the gateway's image.")
+    stt: ImageReference | None = Field(default=None, description="Whole reference of the STT worker's image.")
+    translation: ImageReference | None = Field(
+        default=None, description="Whole reference of the translation worker's image."
     )
-    redis: str | None = Field(default=None, min_length=1, description="Whole reference of the Valkey or Redis image.")
+    redis: ImageReference | None = Field(default=None, description="Whole reference of the Valkey or Redis image.")
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
         default="IfNotPresent", description="When nodes pull images."
     )
-    pull_secrets: Annotated[tuple[DnsName, ...], Field(strict=False, max_length=16)] = Field(
-        default=(), description="Names of Secrets with the registry's credentials, in the pipeline's namespace."
+    pull_secrets: Annotated[tuple[DnsName, ...], Field(strict=False, max_length=16), Different] = Field(
+        default=(),
+        description="Names of Secrets with the registry's credentials, in the pipeline's namespace.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
 
 
 class Proxy(Strict):
     """HTTP proxy for what fetches models and keys."""
 
-    http_proxy: str = Field(default="", max_length=512, description="Proxy for http addresses.")
-    https_proxy: str = Field(default="", max_length=512, description="Proxy for https addresses.")
+    http_proxy: Address = Field(default="", description="Proxy for http addresses.")
+    https_proxy: Address = Field(default="", description="Proxy for https addresses.")
     no_proxy: str = Field(default="", max_length=4096, description="Hosts reached without it, with commas between.")
 
 
@@ -136,17 +127,36 @@ class CaBundle(Strict):
 
     config_map: DnsName | None = Field(default=None, description="ConfigMap that holds them.")
     secret: DnsName | None = Field(default=None, description="Secret that holds them.")
-    key: str = Field(default="ca.crt", min_length=1, max_length=253, description="Key within it: PEM, one or many.")
+    key: str = Field(
+        default="ca.crt",
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        description="Key within it: PEM, one or many.",
+    )
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.config_map is None) == (self.secret is None):
-            raise ValueError("give exactly one of configMap and secret")
-        return self
+    @rule("has(self.configMap) != has(self.secret)", "give exactly one of configMap and secret")
+    def _one_source(self) -> bool:
+        return (self.config_map is None) != (self.secret is None)
 
 
 class ClaimedStorage(Strict):
     """A volume of a StorageClass."""
 
     size: Quantity = Field(default="10Gi", description="Size of the volume; it may grow, never shrink.")
-    storage_class_name: DnsName | None = Field(default=None, description="StorageClass; absent: the cluster's default.")
+    storage_class_name: DnsName | None = Field(
+        default=None, description="StorageClass, for good once chosen; absent: the cluster's default."
+    )
+
+    served: ClassVar[tuple[Cel, ...]] = (
+        Cel(
+            "quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
+            "size must not shrink: a volume can grow only",
+            "'size must not shrink from ' + oldSelf.size + ' to ' + self.size + ': a volume can grow only'",
+        ),
+        Cel(
+            "has(self.storageClassName) == has(oldSelf.storageClassName) && "
+            "(!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
+            "storageClassName can't change: a volume keeps its class; make a new pipeline for another",
+        ),
+    )

@@ -1,14 +1,28 @@
 """``spec.stt`` and ``spec.translation``: the workers."""
 
-from typing import Literal, Self
+from typing import ClassVar, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from speechpipe_operator.spec.autoscaling import Autoscaling
-from speechpipe_operator.spec.base import Codes, Environment, Quantity, Replicas, Strict
-from speechpipe_operator.spec.scheduling import ClaimedStorage, DnsName, Gpu, PodTemplate, Resources
+from speechpipe_operator.spec.base import (
+    ONE_NUMBER,
+    Codes,
+    Environment,
+    Quantity,
+    Replicas,
+    Strict,
+    not_defaulted,
+)
+from speechpipe_operator.spec.kubernetes import DnsName, PodTemplate
+from speechpipe_operator.spec.rules import Cel, rule
+from speechpipe_operator.spec.scheduling import ClaimedStorage, Gpu, ImageReference, Resources
 
 Device = Literal["auto", "cpu", "cuda"]
+GPU_IN_VAIN: Final = Cel(
+    "!has(self.gpu) || self.device != 'cpu'",
+    "gpu asks for accelerators that device cpu leaves idle; remove one of the two",
+)
 
 
 class Batch(Strict):
@@ -27,12 +41,16 @@ class CacheClaim(ClaimedStorage):
         default="ReadWriteMany", description="ReadWriteMany lets workers of all nodes share it."
     )
 
+    served: ClassVar[tuple[Cel, ...]] = (
+        Cel("self.accessMode == oldSelf.accessMode", "accessMode can't change: a volume keeps it"),
+    )
+
 
 class CacheImage(Strict):
     """An image that carries models; an init container copies them to the pod."""
 
-    reference: str = Field(min_length=1, max_length=512, description="Reference of the image; it needs /bin/sh and cp.")
-    path: str = Field(default="/models", pattern=r"^/[^:\s]*$", description="Folder within the image.")
+    reference: ImageReference = Field(description="Reference of the image; it needs /bin/sh and cp.")
+    path: str = Field(default="/models", max_length=1024, pattern=r"^/[^:\s]*$", description="Folder within the image.")
 
 
 class CacheEmptyDir(Strict):
@@ -48,23 +66,27 @@ class ModelCache(Strict):
     image: CacheImage | None = Field(default=None, description="Models come in an image.")
     empty_dir: CacheEmptyDir | None = Field(default=None, description="Each pod fetches its own; the default.")
 
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if sum(place is not None for place in (self.pvc, self.image, self.empty_dir)) > 1:
-            raise ValueError("give at most one of pvc, image and emptyDir")
-        return self
+    @rule(
+        "[has(self.pvc), has(self.image), has(self.emptyDir)].filter(x, x).size() <= 1",
+        "give at most one of pvc, image and emptyDir",
+    )
+    def _one_place(self) -> bool:
+        return sum(place is not None for place in (self.pvc, self.image, self.empty_dir)) <= 1
 
 
 class Stt(Strict):
     """Workers that turn speech into text with faster-whisper."""
 
-    replicas: Replicas = Field(default=1, description="How many workers run.")
+    replicas: Replicas = Field(
+        default=1, description="How many workers run; absent: 1.", json_schema_extra=not_defaulted
+    )
     autoscaling: Autoscaling | None = Field(
-        default=None, description="Scale by the work that waits; replicas has no meaning then."
+        default=None, description="Scale by the work that waits, instead of replicas."
     )
     model: str = Field(
         default="base",
         min_length=1,
+        max_length=512,
         description="Whisper model: a size (tiny, base, small, medium, large-v3), a hub id, or the path of a folder.",
     )
     device: Device = Field(default="auto", description="Where the model runs; auto: a GPU when there is one.")
@@ -89,13 +111,23 @@ class Stt(Strict):
     pod_template: PodTemplate = Field(default_factory=dict, description="Merged over the workers' pod template.")
     env: Environment = Field(default_factory=dict, description="Further settings of the process, by environment name.")
 
+    @rule(ONE_NUMBER.rule, ONE_NUMBER.message)
+    def _one_number(self) -> bool:
+        return self.autoscaling is None or "replicas" not in self.model_fields_set
+
+    @rule(GPU_IN_VAIN.rule, GPU_IN_VAIN.message)
+    def _gpu_is_used(self) -> bool:
+        return self.gpu is None or self.device != "cpu"
+
 
 class Translation(Strict):
     """Workers that translate text."""
 
-    replicas: Replicas = Field(default=1, description="How many workers run.")
+    replicas: Replicas = Field(
+        default=1, description="How many workers run; absent: 1.", json_schema_extra=not_defaulted
+    )
     autoscaling: Autoscaling | None = Field(
-        default=None, description="Scale by the work that waits; replicas has no meaning then."
+        default=None, description="Scale by the work that waits, instead of replicas."
     )
     engine: Literal["apertium", "ctranslate2", "easynmt"] = Field(
         default="apertium",
@@ -103,11 +135,15 @@ class Translation(Strict):
     )
     model: str = Field(
         default="opus-mt",
+        max_length=128,
         pattern=r"^[A-Za-z0-9_.-]+$",
         description="Model family of ctranslate2 and easynmt: a pair's folder is called FAMILY-SOURCE-TARGET.",
     )
     model_directory: str | None = Field(
-        default=None, min_length=1, description="Folder that holds the folders of ctranslate2 and easynmt models."
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description="Folder that holds the folders of ctranslate2 and easynmt models.",
     )
     pivots: Codes = Field(
         default=("en", "es"), description="Languages to translate through where there is no direct way, best first."
@@ -122,3 +158,11 @@ class Translation(Strict):
     resources: Resources = Field(default_factory=Resources, description="Compute resources of one worker.")
     pod_template: PodTemplate = Field(default_factory=dict, description="Merged over the workers' pod template.")
     env: Environment = Field(default_factory=dict, description="Further settings of the process, by environment name.")
+
+    @rule(ONE_NUMBER.rule, ONE_NUMBER.message)
+    def _one_number(self) -> bool:
+        return self.autoscaling is None or "replicas" not in self.model_fields_set
+
+    @rule(GPU_IN_VAIN.rule, GPU_IN_VAIN.message)
+    def _gpu_is_used(self) -> bool:
+        return self.gpu is None or self.device != "cpu"
