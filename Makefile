@@ -10,6 +10,8 @@ SPEECH ?= ../shared/speech
 SETTINGS := speechpipe_gateway.settings:GatewaySettings speechpipe_stt.settings:SttSettings \
   speechpipe_translate.settings:TranslateSettings
 SETTINGS_PAGE := docs/settings.md
+CRD := crds/speechpipelines.yaml
+RESOURCE_PAGE := docs/resource.md
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -80,8 +82,9 @@ fmt: setup ## Format the code and sort its imports
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(DONE)/packages ## Write docs/settings.md from the settings classes
+generate: $(DONE)/packages ## Write docs/settings.md, crds/ and docs/resource.md from the types in the code
 	@$(BIN)/python -m speechpipe_common.settings $(SETTINGS) >$(SETTINGS_PAGE)
+	@$(BIN)/python -m speechpipe_operator.crd $(CRD) $(RESOURCE_PAGE)
 
 .PHONY: lock
 lock: $(DONE)/venv ## Pin every dependency again (requirements/*.txt), by hash

@@ -1,9 +1,9 @@
-"""``python -m speechpipe_operator.crd FILE PAGE`` writes the definition and the reference page."""
+"""``python -m speechpipe_operator.crd DEFINITION PAGE`` writes the definition (YAML) and the reference page."""
 
 import sys
 from pathlib import Path
 
 from speechpipe_operator.crd import manifest, page
 
-Path(sys.argv[1]).write_text(manifest(), encoding="utf-8")
-Path(sys.argv[2]).write_text(page(), encoding="utf-8")
+for _file, _text in zip(sys.argv[1:], (manifest(), page()), strict=True):
+    Path(_file).write_text(_text, encoding="utf-8")

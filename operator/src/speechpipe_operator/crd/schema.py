@@ -80,6 +80,8 @@ def _resolved(schema: Schema, definitions: dict[str, Schema], place: str) -> Sch
         }
     if "default" in result:
         result["default"] = _filled(result["default"], result)
+        if not result["default"] and isinstance(result["default"], dict):
+            del result["default"]
     return result
 
 

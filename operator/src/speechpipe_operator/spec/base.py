@@ -116,9 +116,10 @@ def _different(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def member(pattern: str) -> str:
-    """CEL that every key of a mapping matches a pattern."""
-    return f"self.all(k, k.matches({quoted(f'^({pattern})$')}))"
+def keys_match(pattern: str, what: str) -> Cel:
+    """Every key of a mapping matches ``pattern``; ``what`` says of the one that does not what it is not."""
+    matches = f"k.matches({quoted(f'^({pattern})$')})"
+    return Cel(f"self.all(k, {matches})", what, f"self.filter(k, !{matches})[0] + {quoted(f': {what}')}")
 
 
 Quantity = Annotated[
@@ -157,7 +158,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Environment = Annotated[
     dict[Annotated[str, AfterValidator(_variable)], Annotated[str, Field(max_length=8192)]],
     Field(max_length=64),
-    Cel(member(_VARIABLE), "names of the environment are capital letters, digits and underscores"),
+    keys_match(_VARIABLE, "names of the environment are capital letters, digits and underscores"),
     Cel(
         f"!self.exists(k, k in {listed(sorted(WIRED))})",
         "a name here is set by the pipeline itself; remove it",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from speechpipe_operator.spec.base import member
+from speechpipe_operator.spec.base import keys_match
 from speechpipe_operator.spec.rules import Cel, quoted
 
 _AMOUNT: Final = r"([0-9]{1,15}(?:\.[0-9]{1,3})?)(m|k|[MGTP]i?|Ki)?"
@@ -91,11 +91,11 @@ ResourceName = Annotated[
 Amounts = Annotated[
     dict[Annotated[str, AfterValidator(_resource_name)], Amount],
     Field(max_length=16),
-    Cel(member(_RESOURCE), "a key is no name of a resource; examples: cpu, memory, nvidia.com/gpu"),
+    keys_match(_RESOURCE, "no name of a resource; examples: cpu, memory, nvidia.com/gpu"),
 ]
 """Resource name to quantity, as text (500m, 4Gi)."""
 _Key = Annotated[str, AfterValidator(_qualified)]
-_KEYS: Final = Cel(member(_RESOURCE), "a key here is no key of a label or annotation; example: example.com/team")
+_KEYS: Final = keys_match(_RESOURCE, "no key of a label or annotation; example: example.com/team")
 Labels = Annotated[
     dict[_Key, Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")]],
     Field(max_length=32),
