@@ -1,0 +1,56 @@
+"""The control plane that the operator's tests run on."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from speechpipe_operator.testing.control_plane import API_SERVER, ETCD, ControlPlane
+from speechpipe_operator.testing.rest import ApiError, Rest
+
+
+async def test_the_api_server_is_the_version_that_is_pinned(rest: Rest) -> None:
+    """The API server says which Kubernetes it is, since clients choose by it what they may ask."""
+    assert (await rest.get("/version"))["gitVersion"] == "v1.34.4"
+
+
+async def test_objects_outlive_kills(control_plane: ControlPlane, rest: Rest, namespace: str) -> None:
+    """What was written is there after API server and etcd were killed and started again."""
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    await rest.post(path, {"metadata": {"name": "kept"}, "data": {"a": "1"}})
+    await asyncio.to_thread(control_plane.restart, ETCD)
+    await asyncio.to_thread(control_plane.restart, API_SERVER)
+    assert (await rest.get(f"{path}/kept"))["data"] == {"a": "1"}
+
+
+async def test_a_service_account_may_do_what_its_role_says(
+    control_plane: ControlPlane, rest: Rest, namespace: str
+) -> None:
+    """A minted token authenticates as its ServiceAccount, and RBAC decides what it may do."""
+    token = await control_plane.service_account_token(namespace, "default")
+    async with control_plane.rest(token) as account:
+        with pytest.raises(ApiError, match=f"system:serviceaccount:{namespace}:default") as refused:
+            await account.items(f"/api/v1/namespaces/{namespace}/configmaps")
+        assert refused.value.status == 403
+        roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}
+        await rest.post(f"{roles}/roles", {"metadata": {"name": "reader"}, "rules": [rule]})
+        binding = {
+            "metadata": {"name": "reader"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
+        }
+        await rest.post(f"{roles}/rolebindings", binding)
+        assert await account.items(f"/api/v1/namespaces/{namespace}/configmaps") == []
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+async def test_a_kubeconfig_is_enough_for_kubectl(control_plane: ControlPlane, tmp_path: Path, namespace: str) -> None:
+    """kubectl and other clients reach the API server by the kubeconfig alone."""
+    config = control_plane.kubeconfig(tmp_path / "config", namespace=namespace)
+    kubectl = await asyncio.create_subprocess_exec(
+        "kubectl", "--kubeconfig", config, "get", "serviceaccount", "-o", "name", stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await kubectl.communicate()
+    assert out.decode().split() == ["serviceaccount/default"]

@@ -1,0 +1,301 @@
+"""Finds the commands of Kubernetes that the tests run, or builds them with Go, and prints the folder that holds them.
+
+1. KUBEBUILDER_ASSETS, where set, must hold every command asked for.
+2. The cache, $XDG_CACHE_HOME/speechpipe/kubernetes-VERSION-KEY (~/.cache unless set), whose files are checked by their
+   SHA-256. The key is a hash over all that the build depends on, so a change to it is another folder.
+3. Go builds what is missing, from the pinned modules in e2e/kubernetes: 6 to 15 minutes on two cores the first time,
+   seconds when Go's own cache is warm.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = Path(__file__).resolve().parents[1] / "e2e" / "kubernetes"
+ASSETS = "KUBEBUILDER_ASSETS"
+MANIFEST = "SHA256SUMS.json"
+PROGRESS_SECONDS = 20.0
+
+EXAMPLES = """
+examples:
+  scripts/kubernetes.py                        find or build etcd, kube-apiserver and the controllers
+  scripts/kubernetes.py --find etcd            print the folder, or fail at once: build nothing
+  scripts/kubernetes.py kubelet kubeadm        find or build these two
+  KUBEBUILDER_ASSETS=DIR scripts/kubernetes.py use commands that are there already, as envtest does
+"""
+
+
+class KubernetesError(RuntimeError):
+    """The commands can't be had; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A main package, and the folder below ``e2e/kubernetes`` whose go.mod pins it."""
+
+    package: str
+    module: str = "."
+
+
+COMMANDS: Mapping[str, Command] = {
+    "etcd": Command(".", "etcd"),
+    **{
+        name: Command(f"k8s.io/kubernetes/cmd/{name}")
+        for name in (
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kubelet",
+            "kubeadm",
+            "kube-proxy",
+            "kubectl",
+        )
+    },
+}
+DEFAULT = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is built, read from the go.mod files: the version of Kubernetes, the oldest Go that builds it, the key."""
+
+    version: str
+    go: tuple[int, ...]
+    key: str
+
+    @classmethod
+    def read(cls, modules: Path = MODULES) -> "Recipe":
+        """Read it.
+
+        Raises:
+            KubernetesError: go.mod does not say which Kubernetes is meant.
+        """
+        text = (modules / "go.mod").read_text()
+        found = re.search(r"k8s\.io/kubernetes (v\d+\.\d+\.\d+)$", text, re.MULTILINE)
+        if not found:
+            raise KubernetesError(f"{modules / 'go.mod'} requires no k8s.io/kubernetes vX.Y.Z")
+        inputs = sorted(path for path in modules.rglob("*") if path.name in ("go.mod", "go.sum", "main.go"))
+        digest = hashlib.sha256("\0".join((flags(found[1]), platform.system(), platform.machine())).encode())
+        for path in inputs:
+            digest.update(f"\0{path.relative_to(modules)}\0".encode() + path.read_bytes())
+        goes = [re.search(r"^go (\S+)$", path.read_text(), re.MULTILINE) for path in inputs if path.name == "go.mod"]
+        oldest = max((numbers(go[1]) for go in goes if go), default=())
+        return cls(found[1], oldest, digest.hexdigest()[:16])
+
+    @property
+    def folder(self) -> Path:
+        """Where the commands are kept."""
+        base = os.environ.get("XDG_CACHE_HOME")
+        cache = Path(base) if base else Path.home() / ".cache"
+        return cache / "speechpipe" / f"kubernetes-{self.version}-{self.key}"
+
+
+def flags(version: str) -> str:
+    """Linker flags: no symbols, and the version that clients ask for, without which it is v0.0.0."""
+    major, minor, _ = version.removeprefix("v").split(".")
+    says = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in says.items())])
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """``1.24.0`` or ``go1.24rc1`` as numbers to compare: (1, 24, 0) and (1, 24)."""
+    found = re.match(r"(?:go)?(\d+(?:\.\d+)*)", version)
+    return tuple(int(part) for part in found[1].split(".")) if found else ()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def whole(folder: Path) -> dict[str, str]:
+    """The commands of a cache folder that are what was built, with their digests."""
+    try:
+        manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {
+        name: digest
+        for name, digest in manifest.items()
+        if (folder / name).is_file() and digest_of(folder / name) == digest
+    }
+
+
+def given(commands: Sequence[str]) -> Path | None:
+    """The folder of KUBEBUILDER_ASSETS, None where that is not set.
+
+    Raises:
+        KubernetesError: it lacks some of the commands.
+    """
+    folder = os.environ.get(ASSETS)
+    if not folder:
+        return None
+    missing = [name for name in commands if not os.access(Path(folder) / name, os.X_OK)]
+    if missing:
+        raise KubernetesError(
+            f"{ASSETS}={folder} lacks {', '.join(missing)}: put them there, or unset {ASSETS} to have them built"
+        )
+    return Path(folder)
+
+
+def find(recipe: Recipe, commands: Sequence[str]) -> Path:
+    """The folder that holds the commands, without building any.
+
+    Raises:
+        KubernetesError: some are missing or damaged.
+    """
+    folder = given(commands)
+    if folder:
+        return folder
+    good = whole(recipe.folder)
+    missing = [name for name in commands if name not in good]
+    if missing:
+        raise KubernetesError(
+            f"{', '.join(missing)} of Kubernetes {recipe.version} not built yet or damaged ({recipe.folder}): "
+            f"run `make kubernetes`, or set {ASSETS} to a folder that holds {', '.join(commands)}"
+        )
+    return recipe.folder
+
+
+def ensure(recipe: Recipe, commands: Sequence[str]) -> Path:
+    """The folder that holds the commands; what is missing is built first, by one process at a time.
+
+    Raises:
+        KubernetesError: no Go that is new enough, or the build failed.
+    """
+    folder = given(commands)
+    if folder:
+        return folder
+    if all(name in (good := whole(recipe.folder)) for name in commands):
+        return recipe.folder
+    check_go(recipe)
+    recipe.folder.mkdir(parents=True, exist_ok=True)
+    with locked(recipe.folder):
+        good = whole(recipe.folder)  # another process may have built them while this one waited
+        build(recipe, [name for name in commands if name not in good], good)
+    return recipe.folder
+
+
+def check_go(recipe: Recipe) -> None:
+    """Refuse to build with no Go, or one that is too old to.
+
+    Raises:
+        KubernetesError: says what to install.
+    """
+    need = ".".join(map(str, recipe.go))
+    ways = f"install Go {need} or newer (https://go.dev/dl), or set {ASSETS} to a folder that holds the commands"
+    go = shutil.which("go")
+    if not go:
+        raise KubernetesError(f"building Kubernetes {recipe.version} needs Go, and there is none: {ways}")
+    # Not in a module: there, an old Go would go and fetch a newer one.
+    done = subprocess.run([go, "env", "GOVERSION"], cwd="/", capture_output=True, text=True, check=False)
+    if numbers(done.stdout.strip()) < recipe.go:
+        raise KubernetesError(f"{done.stdout.strip() or 'this Go'} can't build Kubernetes {recipe.version}: {ways}")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock file; the kernel lets go of it when the process ends, however it ends."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process builds in {folder}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build(recipe: Recipe, commands: Sequence[str], good: Mapping[str, str]) -> None:
+    """Build commands beside the cache folder and move each into it, then say so in the manifest.
+
+    A file counts only once the manifest names it, so an interrupted build leaves nothing that is taken for whole.
+    """
+    digests = dict(good)
+    for module in sorted({COMMANDS[name].module for name in commands}):
+        names = [name for name in commands if COMMANDS[name].module == module]
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=recipe.folder.parent) as place:
+            compile_go(recipe, module, names, Path(place))
+            for name in names:
+                digests[name] = digest_of(Path(place) / name)
+                (Path(place) / name).replace(recipe.folder / name)
+            (Path(place) / MANIFEST).write_text(json.dumps(digests, indent=2, sort_keys=True) + "\n")
+            (Path(place) / MANIFEST).replace(recipe.folder / MANIFEST)
+
+
+def compile_go(recipe: Recipe, module: str, names: Sequence[str], place: Path) -> None:
+    """Run the Go compiler, with a line of progress every 20 s.
+
+    Raises:
+        KubernetesError: the build failed; the message ends with what Go said.
+    """
+    say(f"building {', '.join(names)} (Kubernetes {recipe.version}); 6 to 15 minutes on two cores the first time")
+    began = time.monotonic()
+    packages = [COMMANDS[name].package for name in names]
+    command = ["go", "build", "-v", "-trimpath", "-ldflags", flags(recipe.version), "-o", f"{place}/", *packages]
+    with (place / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=MODULES / module, env=os.environ | {"CGO_ENABLED": "0"}, stdout=log, stderr=log
+        )
+    try:
+        while process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PROGRESS_SECONDS)
+                break
+            done = len((place / "log").read_text(errors="replace").splitlines())
+            say(f"  {time.monotonic() - began:.0f} s, {done} packages fetched or compiled")
+    finally:
+        process.terminate()
+        process.wait()
+    if process.returncode:
+        tail = "\n".join((place / "log").read_text(errors="replace").splitlines()[-20:])
+        raise KubernetesError(f"go build failed in {MODULES / module} (status {process.returncode}):\n{tail}")
+    say(f"built {', '.join(names)} in {time.monotonic() - began:.0f} s")
+
+
+def say(line: str) -> None:
+    """Progress goes to stderr: stdout is for the folder."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Read the command line and print the folder."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--find", action="store_true", help="build nothing; fail where a command is missing")
+    parser.add_argument(
+        "commands", nargs="*", metavar="COMMAND", help=f"of {', '.join(COMMANDS)} ({', '.join(DEFAULT)})"
+    )
+    asked = parser.parse_args()
+    unknown = sorted(set(asked.commands) - set(COMMANDS))
+    if unknown:
+        parser.error(f"no such command: {', '.join(unknown)}; there are {', '.join(COMMANDS)}")
+    commands = asked.commands or DEFAULT
+    try:
+        recipe = Recipe.read()
+        print(find(recipe, commands) if asked.find else ensure(recipe, commands))
+    except KubernetesError as error:
+        say(f"kubernetes: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("kubernetes: interrupted; what was built whole is kept")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
