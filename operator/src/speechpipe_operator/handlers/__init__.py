@@ -6,6 +6,6 @@ timers, daemons, peering or posting.
 """
 
 from speechpipe_operator.handlers.events import WatchEvent
-from speechpipe_operator.handlers.thread import WatchThread
+from speechpipe_operator.handlers.thread import Watched, WatchThread
 
-__all__ = ["WatchEvent", "WatchThread"]
+__all__ = ["WatchEvent", "WatchThread", "Watched"]

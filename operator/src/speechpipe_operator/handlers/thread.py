@@ -49,7 +49,9 @@ class WatchThread:
         self._filter = _Retries(on_retry)
         self._stop = threading.Event()
         self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._ended = asyncio.Event()
+        self.failure: BaseException | None = None
+        """What kopf failed of."""
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
 
     def start(self) -> None:
@@ -59,12 +61,8 @@ class WatchThread:
         self._thread.start()
 
     async def wait(self) -> None:
-        """Wait for its end.
-
-        Raises:
-            Exception: whatever kopf failed of.
-        """
-        await asyncio.shield(self._ended)
+        """Wait for its end; ``failure`` says why it came unbidden."""
+        await self._ended.wait()
 
     async def stop(self) -> None:
         """Tell kopf to end and wait until it has."""
@@ -74,19 +72,12 @@ class WatchThread:
             logging.getLogger(name).removeFilter(self._filter)
 
     def _run(self) -> None:
-        failure: BaseException | None = None
         try:
             asyncio.run(self._watch())
-        except Exception as error:  # noqa: BLE001 - told to whoever waits
-            failure = error
-        self._loop.call_soon_threadsafe(self._end, failure)
-
-    def _end(self, failure: BaseException | None) -> None:
-        if failure is None:
-            self._ended.set_result(None)
-        else:
-            self._ended.set_exception(failure)
-            self._ended.exception()  # looked at, also where nobody waits
+        except Exception as error:  # noqa: BLE001 - whoever waits asks for it
+            self.failure = error
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ended.set)
 
     async def _watch(self) -> None:
         beating = asyncio.create_task(self._keep_beating())

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from speechpipe_operator.objects import PIPELINE_LABEL, Object, Ref, ref
 from speechpipe_operator.observed import ClaimState, Observed, PodState, WorkloadState
+from speechpipe_operator.reconcile.contest import Contest
 from speechpipe_operator.reconcile.extract import Live, claim_state, live, pod_state, workload_state
 
 Event = Literal["ADDED", "MODIFIED", "DELETED"] | None
@@ -43,6 +44,7 @@ class _Family:
     workloads: dict[Ref, WorkloadState] = field(default_factory=dict)
     claims: dict[str, ClaimState] = field(default_factory=dict)
     pods: dict[str, PodState] = field(default_factory=dict)
+    contest: Contest = field(default_factory=Contest)
 
 
 class ChildCache:
@@ -99,6 +101,16 @@ class ChildCache:
         family = self._families.get(key)
         return dict(family.live) if family else {}
 
+    def claims(self, key: PipelineKey) -> tuple[ClaimState, ...]:
+        """All claims that carry the pipeline's label."""
+        family = self._families.get(key)
+        return tuple(family.claims.values()) if family else ()
+
+    def claim(self, key: PipelineKey, name: str) -> ClaimState | None:
+        """The claim of that name."""
+        family = self._families.get(key)
+        return family.claims.get(name) if family else None
+
     def confirmed(self, key: PipelineKey, child: Ref) -> Confirmed | None:
         """When the child was right for the last time."""
         family = self._families.get(key)
@@ -108,9 +120,21 @@ class ChildCache:
         """Remember that the child is right."""
         self._families.setdefault(key, _Family()).confirmed[child] = state
 
+    def contest(self, key: PipelineKey) -> Contest:
+        """The mends of a pipeline's children."""
+        return self._families.setdefault(key, _Family()).contest
+
     def keys(self) -> Iterator[PipelineKey]:
         """Pipelines that anything is known of."""
         return iter(tuple(self._families))
+
+    def known(self) -> dict[str, tuple[PipelineKey, Ref]]:
+        """Everything, pods too, by UID."""
+        found: dict[str, tuple[PipelineKey, Ref]] = {}
+        for key, family in self._families.items():
+            found |= {item.uid: (key, child) for child, item in family.live.items()}
+            found |= {pod.uid: (key, Ref("Pod", pod.name)) for pod in family.pods.values()}
+        return found
 
     def observed(self, key: PipelineKey, missing_secrets: tuple[str, ...] = ()) -> Observed:
         """All that is seen of a pipeline, in order of names. Pods count only where a workload of it owns them."""
