@@ -128,6 +128,7 @@ class ApplyProblem:
         "KindMissing",
         "Unavailable",
         "StorageShrink",
+        "Contested",
     ]
     message: str
     """A sentence with what to do."""

@@ -17,7 +17,7 @@ from speechpipe_operator.kube.errors import (
 )
 from speechpipe_operator.kube.kinds import KINDS, Kind, kind_of
 from speechpipe_operator.kube.retry import Retry
-from speechpipe_operator.kube.scale import Scale, annotate_pod, apply_scale, get_scale
+from speechpipe_operator.kube.scale import Scale, Workload, annotate_pod, apply_scale, get_scale
 
 __all__ = [
     "ABSENT",
@@ -40,6 +40,7 @@ __all__ = [
     "Scale",
     "Unauthorized",
     "Unavailable",
+    "Workload",
     "annotate_pod",
     "apply_scale",
     "connect",

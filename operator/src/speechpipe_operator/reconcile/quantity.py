@@ -23,3 +23,14 @@ def amount(quantity: str | int) -> int:
         raise ValueError(f"{quantity!r} is no quantity")
     exact = Decimal(match[1]) * _FACTORS[match[2]]
     return -int(-exact // 1)
+
+
+def quantity(size: int) -> str:
+    """The shortest way to write so many bytes, as the API server would show it."""
+    for power in range(6, 0, -1):
+        if size and size % 1024**power == 0:
+            return f"{size // 1024**power}{'KMGTPE'[power - 1]}i"
+    for power in range(6, 0, -1):
+        if size and size % 1000**power == 0:
+            return f"{size // 1000**power}{'kMGTPE'[power - 1]}"
+    return str(size)
