@@ -1,7 +1,7 @@
 """Finds what went without an event.
 
-kopf lists anew when a watch can't be taken up where it ended, and does not say what is missing since. So what is known is
-compared with the API server's list of names: after such a new list, and from time to time.
+kopf lists anew when a watch can't be taken up where it ended, and does not say what is missing since. So what is known
+is compared with the API server's list of names: after such a new list, and from time to time.
 """
 
 import asyncio
@@ -57,24 +57,30 @@ class Sweeper:
 
     async def sweep(self, kinds: Iterable[Kind]) -> int:
         """Forget what is gone and have its pipelines looked at; how many things that were."""
-        lost = 0
+        lost = await self._sweep_pipelines()
         for kind in kinds:
             known = {uid: at for uid, at in self._cache.known().items() if at[1].kind == kind.name}
             there = await self._listed(kind) if known else None
-            for uid, (key, child) in known.items() if there is not None else ():
-                if uid not in there and self._cache.forget(key, child, uid):
+            if there is None:
+                continue
+            for uid in known.keys() - there:
+                key, child = known[uid]
+                if self._cache.forget(key, child, uid):
                     lost += 1
                     self._controller.look(key)
-        before = {pipeline.uid: key for key, pipeline in self._controller.pipelines.items()}
-        there = await self._listed(None) if before else None
-        for uid, key in before.items() if there is not None else ():
-            current = self._controller.pipelines.get(key)
-            if uid not in there and current is not None and current.uid == uid:
-                lost += 1
-                self._controller.lost(key)
         if lost:
             self._log.info("lost_events_found", count=lost)
         return lost
+
+    async def _sweep_pipelines(self) -> int:
+        known = {pipeline.uid: key for key, pipeline in self._controller.pipelines.items()}
+        there = await self._listed(None) if known else None
+        gone = known.keys() - there if there is not None else set()
+        for uid in gone:
+            current = self._controller.pipelines.get(known[uid])
+            if current is not None and current.uid == uid:
+                self._controller.lost(known[uid])
+        return len(gone)
 
     def _seen(self) -> set[str]:
         return set(self._cache.known()) | {pipeline.uid for pipeline in self._controller.pipelines.values()}

@@ -1,0 +1,20 @@
+"""``speechpipe-operator``: the operator's process; settings come from the environment, ``--help`` lists them."""
+
+import sys
+
+from speechpipe_common.settings import load
+from speechpipe_common.settings_text import help_text
+from speechpipe_operator.runtime.main import serve
+from speechpipe_operator.runtime.settings import EXAMPLES, OperatorSettings
+
+
+def main() -> None:
+    """Read the settings, serve until SIGTERM, and exit with the process's status."""
+    if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
+        sys.stdout.write(help_text(OperatorSettings) + EXAMPLES)
+        sys.exit(0)
+    sys.exit(serve(load(OperatorSettings, sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()
