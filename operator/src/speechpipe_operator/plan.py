@@ -32,6 +32,7 @@ DRAIN_MARGIN_SECONDS: Final = 5
 """Between the end of a process's own draining and its being killed."""
 
 DRAIN_SECONDS: Final = 20
+LONGEST_DRAIN_SECONDS: Final = 3600
 
 
 def make_plan(pipeline: SpeechPipeline) -> Plan:
@@ -167,9 +168,18 @@ def _service(
         env=wiring | _reaching_out(spec) | env,
         replicas=replicas,
         depends_on=(REDIS,) if spec.redis.managed is not None else (),
-        grace_seconds=DRAIN_SECONDS + DRAIN_MARGIN_SECONDS,
+        grace_seconds=_drain_seconds(env) + DRAIN_MARGIN_SECONDS,
         pods=pods,
     )
+
+
+def _drain_seconds(env: dict[str, EnvValue]) -> float:
+    """What the process is told, the user's own number included; what is out of its bounds, it refuses itself."""
+    try:
+        told = float(str(env["DRAIN_SECONDS"]))
+    except ValueError:
+        return DRAIN_SECONDS
+    return told if 0 <= told <= LONGEST_DRAIN_SECONDS else DRAIN_SECONDS
 
 
 def _redis_address(spec: Spec) -> EnvValue:

@@ -1,5 +1,6 @@
 """Pods of the services: one main container, probed on its health port."""
 
+import math
 from typing import Final
 
 from speechpipe_operator.components import Component
@@ -49,7 +50,7 @@ def service_pod(frame: Frame, component: Component) -> Object:
         component,
         checksum=secrets_checksum(frame, component),
         user=SERVICE_USER,
-        terminationGracePeriodSeconds=lingers + round(component.grace_seconds),
+        terminationGracePeriodSeconds=lingers + math.ceil(component.grace_seconds),
         initContainers=mounted.inits or None,
         containers=[container],
         volumes=mounted.volumes,

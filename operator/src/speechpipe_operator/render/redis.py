@@ -1,5 +1,6 @@
 """The managed Redis: configuration, Service, StatefulSet."""
 
+import math
 from typing import Final
 
 from speechpipe_operator.components import Component
@@ -109,7 +110,7 @@ def _pod(frame: Frame, component: Component, kept: bool) -> Object:
         component,
         checksum=checksum([redis_config(component), auth]),
         user=REDIS_USER,
-        terminationGracePeriodSeconds=round(component.grace_seconds),
+        terminationGracePeriodSeconds=math.ceil(component.grace_seconds),
         containers=[container],
         volumes=volumes,
     )
