@@ -20,7 +20,7 @@ from speechpipe_operator.objects import Object, Ref, checksum, ref
 from speechpipe_operator.observed import ApplyProblem, ApplyReport
 from speechpipe_operator.reconcile import blame
 from speechpipe_operator.reconcile.cache import ChildCache, Confirmed
-from speechpipe_operator.reconcile.extract import Live, controller, live
+from speechpipe_operator.reconcile.extract import Live, live
 from speechpipe_operator.reconcile.ownership import Owner
 from speechpipe_operator.reconcile.storage import fit, release
 
@@ -173,8 +173,10 @@ class _Applier:
             self._cache.forget(self._owner.key, known.ref, known.uid)
             return None
         self._cache.observe("MODIFIED", found)
-        if controller(found) != self._owner.uid:
-            raise _Refused(blame.name_conflict(known.ref, controller(found), heir=self._owner.was_namesakes(found)))
+        owners = found["metadata"].get("ownerReferences") or ()
+        if not self._owner.controls(owners):
+            heir = self._owner.was_namesakes(owners)
+            raise _Refused(blame.name_conflict(known.ref, owned=bool(owners), heir=heir))
         return live(found)
 
     def _is_right(self, known: Live, digest: str, wanted: Object) -> bool:

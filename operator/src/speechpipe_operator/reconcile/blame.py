@@ -23,18 +23,18 @@ def problem(child: Ref, error: KubeError) -> ApplyProblem:
     return ApplyProblem(child, reason, f"{error}{advice}", permanent=error.permanent)
 
 
-def name_conflict(child: Ref, owner: str | None, *, heir: bool) -> ApplyProblem:
+def name_conflict(child: Ref, *, owned: bool, heir: bool) -> ApplyProblem:
     """An object of that name is there and is not ours.
 
     Args:
         child: what should have been applied.
-        owner: UID of what controls the object, if anything.
+        owned: the object belongs to something else.
         heir: it belongs to a pipeline of this name that is gone, so that it will go as well.
     """
     if heir:
         what = "is left from a deleted pipeline of the same name; it is replaced as soon as it is gone"
         return ApplyProblem(child, "NameConflict", f"{child} {what}", permanent=False)
-    whose = "is controlled by something else" if owner else "was not made by this pipeline"
+    whose = "belongs to something else" if owned else "was not made by this pipeline"
     what = f"{child} {whose}, so it is left alone; rename or delete it, or give the pipeline another name"
     return ApplyProblem(child, "NameConflict", what, permanent=True)
 

@@ -1,5 +1,6 @@
 """Whose an object is. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from speechpipe_operator.objects import PIPELINE_LABEL, Object
@@ -35,9 +36,12 @@ class Owner:
         }
         return {**obj, "metadata": metadata}
 
-    def was_namesakes(self, obj: Object) -> bool:
-        """Whether another pipeline of this name controls it: one that is gone, since names are unique."""
-        references = obj["metadata"].get("ownerReferences") or ()
+    def controls(self, references: Iterable[Object]) -> bool:
+        """Whether, by its owner references, an object is ours."""
+        return any(item.get("controller") and item["uid"] == self.uid for item in references)
+
+    def was_namesakes(self, references: Iterable[Object]) -> bool:
+        """Whether an object is another pipeline's of this name: one that is gone, since names are unique."""
         group = API_VERSION.partition("/")[0]
         return any(
             item.get("controller")

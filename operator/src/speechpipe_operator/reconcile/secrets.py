@@ -1,0 +1,139 @@
+"""Secrets: the password of the managed Redis is made once and kept; those that the spec names are looked at.
+
+Secrets are read one by one and never listed, so that a role for the whole cluster need not show them all. What is kept
+of one is checksums. The password is changed by hand: move ``password`` of ``<pipeline>-redis-auth`` to
+``password-previous`` and put a new one in its place. Redis, which accepts both, is replaced first; its clients follow
+when it is ready (``PasswordRollout``). Taking ``password-previous`` away later ends the old one. A Secret that was
+deleted is made anew, with a new password, and the same happens.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from speechpipe_operator.kube import Conflict, KubeApi
+from speechpipe_operator.objects import Object, checksum
+from speechpipe_operator.observed import WorkloadState
+from speechpipe_operator.reconcile.cache import PipelineKey
+from speechpipe_operator.render.secrets import PASSWORD_BYTES, PASSWORD_KEY, password_of
+
+FRESH_SECONDS: Final = 30.0
+"""What was read of a Secret is believed for so long: reconciles come in bursts."""
+
+MOST: Final = 20_000
+"""Secrets remembered; beyond it all are read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is kept of a Secret."""
+
+    uid: str
+    owners: tuple[Object, ...]
+    """Its owner references."""
+    sums: Mapping[str, str]
+    """Checksum of the value, by key."""
+
+
+class Secrets:
+    """Looks at Secrets, and makes those that are the operator's to make. ``clock`` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[tuple[str, str], tuple[float, Facts]] = {}
+
+    async def look(self, api: KubeApi, namespace: str, name: str, *, fresh: bool = False) -> Facts | None:
+        """What is known of a Secret; None where there is none. ``fresh``: read it, whatever is known.
+
+        Raises:
+            KubeError: it can't be read.
+        """
+        read, facts = self._seen.get((namespace, name), (0.0, None))
+        if facts is not None and not fresh and self._clock() - read < FRESH_SECONDS:
+            return facts
+        found = await api.find("Secret", namespace, name)
+        return None if found is None else self._remember(found)
+
+    def last(self, namespace: str, name: str) -> Facts | None:
+        """What was known of a Secret last, whether it is still there or not."""
+        return self._seen.get((namespace, name), (0.0, None))[1]
+
+    async def ensure(self, api: KubeApi, wanted: Object) -> Facts:
+        """The Secret as it is, made first where there is none; one that has lost its password gets a new one.
+
+        Args:
+            api: the cluster.
+            wanted: the Secret without its password.
+
+        Raises:
+            KubeError: it can't be read or made.
+        """
+        namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
+        found = await self.look(api, namespace, name)
+        if found is not None and not _has_owner(found, wanted):
+            found = await self.look(api, namespace, name, fresh=True)
+        if found is None:
+            try:
+                made = await api.create({**wanted, "stringData": {PASSWORD_KEY: _password()}})
+            except Conflict:  # somebody was first: theirs is the one
+                made = await api.get("Secret", namespace, name)
+            found = self._remember(made)
+        if PASSWORD_KEY not in found.sums and _has_owner(found, wanted):
+            change = {"metadata": {"uid": found.uid}, "stringData": {PASSWORD_KEY: _password()}}
+            found = self._remember(await api.patch("Secret", namespace, name, change))
+        return found
+
+    def _remember(self, found: Object) -> Facts:
+        metadata = found["metadata"]
+        facts = Facts(
+            uid=metadata["uid"],
+            owners=tuple(metadata.get("ownerReferences") or ()),
+            sums={key: checksum(value) for key, value in (found.get("data") or {}).items() if value},
+        )
+        if len(self._seen) >= MOST:
+            self._seen.clear()
+        self._seen[metadata["namespace"], metadata["name"]] = (self._clock(), facts)
+        return facts
+
+
+class PasswordRollout:
+    """Which password Redis and its clients are rendered with, so that Redis is replaced first. Pure.
+
+    It forgets with the process: after a restart of the operator in the midst of a change, clients are replaced along
+    with Redis, and wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._redis: dict[PipelineKey, str] = {}
+        self._clients: dict[PipelineKey, str] = {}
+
+    def for_clients(self, key: PipelineKey, redis_sum: str, clients_sum: str, redis: WorkloadState | None) -> str:
+        """The checksum that the clients get now.
+
+        Args:
+            key: the pipeline.
+            redis_sum: of all that Redis accepts.
+            clients_sum: of what clients use.
+            redis: the StatefulSet, where it is seen.
+        """
+        had = self._clients.get(key, clients_sum)
+        if had == clients_sum:
+            return clients_sum
+        told = self._redis.get(key) == redis_sum
+        ready = redis is not None and not redis.rolling and redis.ready >= redis.desired
+        return clients_sum if told and ready else had
+
+    def applied(self, key: PipelineKey, redis_sum: str, clients_sum: str) -> None:
+        """Redis and clients have been applied with these."""
+        self._redis[key], self._clients[key] = redis_sum, clients_sum
+
+
+def _password() -> str:
+    return password_of(secrets.token_bytes(PASSWORD_BYTES))
+
+
+def _has_owner(found: Facts, wanted: Object) -> bool:
+    owner = wanted["metadata"]["ownerReferences"][0]["uid"]
+    return any(item["uid"] == owner and item.get("controller") for item in found.owners)
