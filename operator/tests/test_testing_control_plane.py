@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from speechpipe_common.testing import eventually
 from speechpipe_operator.testing.control_plane import API_SERVER, ETCD, ControlPlane
 from speechpipe_operator.testing.rest import ApiError, Rest
 
@@ -42,15 +43,25 @@ async def test_a_service_account_may_do_what_its_role_says(
             "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
         }
         await rest.post(f"{roles}/rolebindings", binding)
-        assert await account.items(f"/api/v1/namespaces/{namespace}/configmaps") == []
+        await eventually(lambda: may_list(account, namespace), "the role counts")
 
 
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
 async def test_a_kubeconfig_is_enough_for_kubectl(control_plane: ControlPlane, tmp_path: Path, namespace: str) -> None:
-    """kubectl and other clients reach the API server by the kubeconfig alone."""
+    """Clients such as kubectl reach the API server by the kubeconfig alone."""
     config = control_plane.kubeconfig(tmp_path / "config", namespace=namespace)
     kubectl = await asyncio.create_subprocess_exec(
         "kubectl", "--kubeconfig", config, "get", "serviceaccount", "-o", "name", stdout=asyncio.subprocess.PIPE
     )
     out, _ = await kubectl.communicate()
     assert out.decode().split() == ["serviceaccount/default"]
+
+
+async def may_list(account: Rest, namespace: str) -> bool:
+    """Whether the account may list ConfigMaps; RBAC works on a cache, which hears of a new role a moment later."""
+    try:
+        await account.items(f"/api/v1/namespaces/{namespace}/configmaps")
+    except ApiError as error:
+        assert error.status == 403
+        return False
+    return True

@@ -85,14 +85,16 @@ class Rest:
         query = {"fieldManager": manager, "force": "true", **query}
         return await self._request("PATCH", path, query, body, APPLY_PATCH)
 
-    async def delete(self, path: str, **query: str) -> Json:
-        """DELETE an object; query such as ``gracePeriodSeconds="0"``, ``propagationPolicy="Background"``."""
-        return await self._request("DELETE", path, query)
+    async def delete(self, path: str, options: Json | None = None, **query: str) -> Json:
+        """DELETE an object or a collection; ``options`` (DeleteOptions) or a query such as ``gracePeriodSeconds="0"``,
+        ``propagationPolicy="Background"``.
+        """
+        return await self._request("DELETE", path, query, options)
 
     async def discard(self, path: str, **query: str) -> None:
         """DELETE an object that may be gone already."""
         try:
-            await self.delete(path, **query)
+            await self.delete(path, None, **query)
         except ApiError as error:
             if error.status != 404:
                 raise
