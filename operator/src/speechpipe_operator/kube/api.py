@@ -126,7 +126,7 @@ class KubeApi:
         query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
         while True:
             page = await self._tried(call, "GET", found.path(namespace), query, None, JSON, accept=METADATA)
-            for item in page["items"]:
+            for item in page["items"] or ():
                 yield item["metadata"]
             following = page["metadata"].get("continue")
             if not following:
