@@ -88,7 +88,7 @@ class Images(Strict):
 
     registry: str = Field(
         default="ghcr.io/speechpipe",
-        pattern=r"^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?$",
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([-._]+[a-z0-9]+)*)*$",
         max_length=200,
         description="Registry and path in front of the default image names, for mirrors.",
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from speechpipe_operator.spec.base import Strict
 
@@ -13,13 +13,19 @@ Sentence = Annotated[str, Field(max_length=4096)]
 Summary = Annotated[str, Field(max_length=32, pattern=r"^[0-9]+/[0-9]+$")]
 
 
-class Condition(Strict):
+class Written(Strict):
+    """Base of what the operator writes: made by the names in the code, and read back by those in YAML."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+
+class Condition(Written):
     """A condition as all of Kubernetes has it (metav1.Condition)."""
 
     type: str = Field(max_length=316, description="What it is about, such as SttReady.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether that is so.")
     observed_generation: int | None = Field(
-        default=None, ge=0, le=2**63 - 1, description="metadata.generation that it was judged by."
+        default=None, ge=0, description="metadata.generation that it was judged by."
     )
     last_transition_time: Time = Field(description="When its status changed last.")
     reason: str = Field(
@@ -31,7 +37,7 @@ class Condition(Strict):
     message: str = Field(max_length=32_768, description="Why, in a sentence for people, with what to do.")
 
 
-class Replicas(Strict):
+class Replicas(Written):
     """How many pods a component has."""
 
     ready: Count = Field(description="Pods that serve.")
@@ -45,11 +51,11 @@ class Scaled(Replicas):
     detail: Sentence | None = Field(default=None, description="Why so many are desired, with the numbers.")
 
 
-class Status(Strict):
+class Status(Written):
     """What the operator says of the pipeline."""
 
     observed_generation: int | None = Field(
-        default=None, ge=0, le=2**63 - 1, description="metadata.generation that all of this is about."
+        default=None, ge=0, description="metadata.generation that all of this is about."
     )
     conditions: Annotated[tuple[Condition, ...], Field(strict=False, max_length=32)] = Field(
         default=(),
@@ -58,7 +64,7 @@ class Status(Strict):
     )
     reason: str | None = Field(default=None, max_length=1024, description="Reason of the first condition to look at.")
     endpoint: str | None = Field(default=None, max_length=1024, description="Address that clients connect to.")
-    backlog: int | None = Field(default=None, ge=0, le=2**63 - 1, description="Jobs that wait or are being worked on.")
+    backlog: int | None = Field(default=None, ge=0, description="Jobs that wait or are being worked on.")
     gateway: Replicas | None = Field(default=None, description="Gateways.")
     gateway_summary: Summary | None = Field(default=None, description="Gateways, ready/desired.")
     stt: Scaled | None = Field(default=None, description="STT workers.")
