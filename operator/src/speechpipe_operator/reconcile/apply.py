@@ -112,16 +112,22 @@ class _Applier:
         )
 
     async def _create(self, wanted: Object, digest: str) -> bool:
-        body, number = wanted, self._replicas(wanted) if _is_scaled(wanted) else None
-        if number is not None:
-            body = {**body, "spec": {**body["spec"], "replicas": number}}
-        made = await self._api.apply(_demanding(body, resourceVersion=ABSENT))
+        if _is_scaled(wanted):
+            made = await self._create_scaled(wanted)
+        else:
+            made = await self._api.apply(_demanding(wanted, resourceVersion=ABSENT))
         self._cache.observe("ADDED", made)
-        if number is not None:
-            name, uid = made["metadata"]["name"], made["metadata"]["uid"]
-            await apply_scale(self._api, self._owner.key.namespace, name, number, uid=uid, kind=made["kind"])
         self._confirm(live(made), digest, wanted)
         return True
+
+    async def _create_scaled(self, wanted: Object) -> Object:
+        """With a number of replicas, which ``SCALE_MANAGER`` takes over before we let go of it."""
+        number = self._replicas(wanted)
+        numbered = {**wanted, "spec": {**wanted["spec"], "replicas": number}}
+        made = await self._api.apply(_demanding(numbered, resourceVersion=ABSENT))
+        namespace, name, uid = self._owner.key.namespace, made["metadata"]["name"], made["metadata"]["uid"]
+        await apply_scale(self._api, namespace, name, number, uid=uid, kind=made["kind"])
+        return await self._api.apply(_demanding(wanted, uid=uid))
 
     async def _update(self, wanted: Object, known: Live, digest: str) -> bool:
         contest, now = self._cache.contest(self._owner.key), time.monotonic()
