@@ -8,6 +8,7 @@ from speechpipe_common.logs import get_logger
 from speechpipe_operator.handlers import WatchEvent
 from speechpipe_operator.kube import KubeApi
 from speechpipe_operator.reconcile import ChildCache, Deps, PipelineKey
+from speechpipe_operator.reconcile.secrets import Secrets
 from speechpipe_operator.runtime.checks import Checks
 from speechpipe_operator.runtime.controller import Controller
 from speechpipe_operator.runtime.health import Heart, Wellness
@@ -15,7 +16,7 @@ from speechpipe_operator.runtime.lease import LeaseKeeper, NotActiveError
 from speechpipe_operator.runtime.metrics import OperatorMetrics
 from speechpipe_operator.runtime.queue import WorkQueue
 from speechpipe_operator.runtime.rolling import RollGate
-from speechpipe_operator.runtime.scalers import NoScalers
+from speechpipe_operator.runtime.scalers import NoScaling, PipelineScaling, Scaling
 from speechpipe_operator.runtime.settings import OperatorSettings
 from speechpipe_operator.runtime.sweep import Sweeper
 from speechpipe_operator.runtime.teller import Teller
@@ -48,7 +49,8 @@ class Active:
     ) -> None:
         self._settings, self._checks = settings, checks
         cache = ChildCache()
-        self._scalers = NoScalers()
+        scaling = PipelineScaling(api, cache, metrics)
+        self._scalers: Scaling = scaling if settings.redis_polling else NoScaling()
         self._queue: WorkQueue[PipelineKey] = WorkQueue(
             self._handle, parallel=settings.workers, resync=settings.resync_seconds, metrics=metrics.queue
         )
@@ -59,9 +61,11 @@ class Active:
             version=version("speechpipe-operator"),
             capabilities=checks.capabilities,
             replicas=self._scalers.replicas,
+            secrets=Secrets(),
         )
         teller, gate = Teller(api, metrics, identity), RollGate(settings.max_rolling)
         self._controller = Controller(deps, self._scalers, teller, gate, metrics, self._queue.add, self._queue.forget)
+        scaling.news = self._controller.scaled
         self._sweeper = Sweeper(api, cache, self._controller, settings.namespaces)
         self._watch_heart = Heart("the loop of the watches", settings.stall_seconds)
         self._queue_heart = Heart("a reconcile", settings.stall_seconds)

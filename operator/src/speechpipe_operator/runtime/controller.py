@@ -2,44 +2,30 @@
 
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
+
+from pydantic import ValidationError
 
 from speechpipe_common.logs import get_logger
-from speechpipe_operator.autoscaling.report import ScalingReport
-from speechpipe_operator.components import Plan
 from speechpipe_operator.handlers import WatchEvent
 from speechpipe_operator.kube import KubeError
 from speechpipe_operator.observed import ApplyReport
+from speechpipe_operator.plan import make_plan
 from speechpipe_operator.reconcile import Deps, PipelineKey, ReconcileResult, reconcile_pipeline
 from speechpipe_operator.runtime.metrics import OperatorMetrics
 from speechpipe_operator.runtime.queue import NEVER, RetryLater
 from speechpipe_operator.runtime.rolling import RollGate
+from speechpipe_operator.runtime.scalers import Scaling
 from speechpipe_operator.runtime.seen import Seen, seen
 from speechpipe_operator.runtime.teller import Teller
 from speechpipe_operator.spec import KIND, SpeechPipeline
 from speechpipe_operator.status import Subject, invalid_status, make_status
 
-PLACE_SECONDS: Final = 2.0
+PLACE_SECONDS: Final = 5.0
 """A pipeline that waits for a place to roll asks again after this."""
 
 PERMANENT_SECONDS: Final = 60.0
 """A problem that only somebody's doing ends is looked at again after this: a quota or a permission tells nobody."""
-
-
-class Scalers(Protocol):
-    """The autoscalers of all pipelines."""
-
-    def update(self, seen: Seen, pipeline: SpeechPipeline, plan: Plan) -> None:
-        """The pipeline asks for this now; its scaler starts where there is none."""
-
-    def drop(self, key: PipelineKey) -> None:
-        """The pipeline is gone, or must be left alone."""
-
-    def report(self, key: PipelineKey) -> ScalingReport:
-        """The newest decisions."""
-
-    def replicas(self, key: PipelineKey, component: str) -> int | None:
-        """The number that a component's workload is created with, where one is known."""
 
 
 class Controller:
@@ -59,7 +45,7 @@ class Controller:
     def __init__(
         self,
         deps: Deps,
-        scalers: Scalers,
+        scalers: Scaling,
         teller: Teller,
         gate: RollGate,
         metrics: OperatorMetrics,
@@ -73,6 +59,8 @@ class Controller:
         self._results: dict[PipelineKey, ReconcileResult] = {}
         self._only_told: set[PipelineKey] = set()
         """Waiting keys of which nothing but numbers has changed: their children are right."""
+        self._scaled_early: set[str] = set()
+        """UIDs of pipelines whose scaler was started before their first reconcile."""
         self._log = get_logger(__name__)
 
     def take(self, event: WatchEvent) -> None:
@@ -117,6 +105,7 @@ class Controller:
         if result is None:
             changed = pipeline.previous().get("observedGeneration") != pipeline.generation
             if not self._gate.enter(key, self._clock(), spec_changed=changed):
+                self._scale_meanwhile(pipeline)
                 return PLACE_SECONDS
             result = await self._reconcile(pipeline)
         again = await self._say(pipeline, result)
@@ -132,9 +121,20 @@ class Controller:
         for problem in result.report.problems:
             self._metrics.problem(problem.reason)
         if result.pipeline is not None and result.plan is not None:
-            self._scalers.update(pipeline, result.pipeline, result.plan)
+            self._scalers.update(pipeline.key, result.pipeline, result.plan)
         self._gate.settle(pipeline.key, rolling=any(item.rolling for item in result.observed.workloads))
         return result
+
+    def _scale_meanwhile(self, pipeline: Seen) -> None:
+        """A pipeline that has to wait for its reconcile is scaled all the same."""
+        if pipeline.uid in self._scaled_early:
+            return
+        self._scaled_early.add(pipeline.uid)
+        try:
+            parsed = SpeechPipeline.model_validate(pipeline.body())
+        except ValidationError:
+            return  # said when its turn has come
+        self._scalers.update(pipeline.key, parsed, make_plan(parsed))
 
     async def _say(self, pipeline: Seen, result: ReconcileResult) -> float | None:
         previous, now = pipeline.previous(), time.time()
@@ -186,6 +186,7 @@ class Controller:
         self._scalers.drop(key)
         self._gate.forget(key)
         self._teller.forget(pipeline.uid)
+        self._scaled_early.discard(pipeline.uid)
         self._deps.cache.drop(key)
         self._results.pop(key, None)
         self._only_told.discard(key)

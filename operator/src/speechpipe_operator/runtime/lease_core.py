@@ -10,6 +10,9 @@ from typing import Final, Literal
 RELEASED_SECONDS: Final = 1
 """Length of a lease that its holder gave back: whoever comes next need not wait."""
 
+LONGEST_RETRY: Final = 2.0
+"""Seconds: a lease that was given back is noticed soon, however long it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -25,7 +28,7 @@ class Terms:
     @property
     def retry(self) -> float:
         """Between two attempts to take or renew."""
-        return self.duration * 2 / 15
+        return min(LONGEST_RETRY, self.duration * 2 / 15)
 
     @property
     def request(self) -> float:

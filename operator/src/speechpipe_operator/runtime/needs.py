@@ -38,6 +38,7 @@ NEEDS: Final = (
     Need("apps", "deployments/scale", ("get", "patch"), purpose="workers are not scaled"),
     Need("apps", "statefulsets", APPLIED),
     Need("policy", "poddisruptionbudgets", APPLIED),
+    Need("autoscaling", "horizontalpodautoscalers", APPLIED),
     Need("networking.k8s.io", "networkpolicies", APPLIED),
     Need("networking.k8s.io", "ingresses", APPLIED),
     Need("gateway.networking.k8s.io", "httproutes", APPLIED),

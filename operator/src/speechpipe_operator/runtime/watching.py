@@ -20,6 +20,7 @@ CHILDREN: Final = (
     "Pod",
     "Deployment",
     "StatefulSet",
+    "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
     "NetworkPolicy",
     "Ingress",
