@@ -33,8 +33,8 @@ def simulate(trace: Trace, stage: Stage, scaler: Scaler, progress: Progress | No
     """
     run = _Run(trace, stage)
     now, end, told = 0.0, trace.length, 0.0
+    run.advance(now)
     while now < end or (run.unfinished and now < end + PATIENCE):
-        run.advance(now)
         sample = run.sample(now)
         wanted, pause = scaler.look(sample)
         if pause <= 0:
@@ -44,8 +44,8 @@ def simulate(trace: Trace, stage: Stage, scaler: Scaler, progress: Progress | No
             told = now
             progress(min(1.0, now / end))
         now = min(now + pause, end) if now < end else now + pause
-    run.advance(now)
-    return run.outcome(now)
+        run.advance(now)
+    return run.outcome(now if run.unfinished else max(end, run.last_done))
 
 
 class _Run:
@@ -60,6 +60,7 @@ class _Run:
         self._arrived = 0
         self._claimed = 0
         self._done_jobs = 0
+        self.last_done = 0.0
         self._done_work = self._busy = 0.0
         self._flying: list[tuple[float, float, int, float, float]] = []
         """Batches at work: end, first arrival, jobs, audio-seconds, busy seconds."""
@@ -89,7 +90,7 @@ class _Run:
         while self._arrived < jobs and at[self._arrived] <= until:
             self._arrived += 1
         while self._flying and self._flying[0][0] <= until:
-            _, _, count, work, busy = heappop(self._flying)
+            self.last_done, _, count, work, busy = heappop(self._flying)
             self._done_jobs += count
             self._done_work += work
             self._busy += busy

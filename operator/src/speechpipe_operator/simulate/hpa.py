@@ -2,7 +2,8 @@
 
 Sources: https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/ ("Algorithm details",
 "Configurable scaling behavior"), and Kubernetes 1.34 ``pkg/controller/podautoscaler``:
-``GetExternalPerPodMetricReplicas``, ``stabilizeRecommendationWithBehaviors``, ``convertDesiredReplicasWithBehaviorRate``,
+``GetExternalPerPodMetricReplicas``, ``stabilizeRecommendationWithBehaviors``,
+``convertDesiredReplicasWithBehaviorRate``,
 ``calculateScaleUpLimitWithScalingRules``, ``calculateScaleDownLimitWithBehaviors``. Pods that are starting count as
 replicas, as they do there for external metrics.
 """

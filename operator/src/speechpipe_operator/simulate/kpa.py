@@ -65,7 +65,7 @@ class Kpa:
         self._seen.append(float(sample.waiting + sample.held))
         if sample.now < self._next_tick:
             return sample.desired, BUCKET_SECONDS
-        self._next_tick += TICK_SECONDS
+        self._next_tick = sample.now + TICK_SECONDS
         wanted = self._delay(sample.now, self._scaled(sample))
         wanted = min(max(wanted, self._config.min_replicas), self._config.max_replicas)
         return self._last_one(sample, wanted), BUCKET_SECONDS

@@ -13,7 +13,7 @@ IDLE_SECONDS: Final = 5.0
 
 
 class Ours:
-    """``decide`` with its memory. Traces hold finals only, and the stage is the first: no partials, nothing upstream."""
+    """``decide`` with its memory. Traces hold finals only and the stage is the first: no partials, nothing upstream."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy

@@ -7,7 +7,7 @@ that begin with ``#`` and empty lines are skipped.
     One line for each job: when it arrives, and its audio-seconds.
 ``seconds,arrivals,work_seconds``
     One line for each interval, from ``seconds`` to that of the next line (the last is as long as the one before it):
-    how many jobs arrive, and their audio-seconds *together*. They are spread evenly over the interval and share the work.
+    how many jobs arrive, and their audio-seconds *together*. They are spread evenly over it and share the work.
 """
 
 import csv
