@@ -1,0 +1,76 @@
+"""What the spec says about scaling: the stages of a pipeline, in the order in which work flows. Pure."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from speechpipe_common.keys import Keys
+from speechpipe_operator.autoscaling.reading import Stage
+from speechpipe_operator.autoscaling.types import Policy
+from speechpipe_operator.components import Component, Plan
+from speechpipe_operator.plan import STT, TRANSLATION
+from speechpipe_operator.spec import Autoscaling, Spec
+
+Mode = Literal["auto", "fixed", "external", "paused"]
+
+WORKERS: Final = (STT, TRANSLATION)
+"""Components that take jobs from a stream; each is fed by the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledStage:
+    """One stage and who decides how many workers it has."""
+
+    component: str
+    mode: Mode
+    replicas: int
+    """The spec's number (fixed), or the one to begin with."""
+    policy: Policy
+    """Of mode auto; else only its bounds have a meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledPipeline:
+    """Everything that scaling a pipeline needs to know of its spec."""
+
+    stages: tuple[ScaledStage, ...]
+    key_prefix: str = ""
+    fan_out: int = 1
+    """Translations of one final, until that has been measured."""
+
+    def where(self, component: str) -> Stage:
+        """The names of a component's streams."""
+        keys = Keys(self.key_prefix)
+        return Stage.stt(keys) if component == STT else Stage.translation(keys)
+
+
+def scaled_pipeline(spec: Spec, plan: Plan) -> ScaledPipeline:
+    """The stages that ``plan`` has."""
+    stages = [_stage(component, spec) for component in plan.components if component.name in WORKERS]
+    return ScaledPipeline(
+        tuple(sorted(stages, key=lambda stage: WORKERS.index(stage.component))),
+        spec.redis.key_prefix,
+        max(1, len(spec.languages.targets)),
+    )
+
+
+def _stage(component: Component, spec: Spec) -> ScaledStage:
+    scaling = component.pods.scaling
+    mode: Mode = "paused" if spec.paused else scaling.mode
+    if isinstance(scaling.policy, Autoscaling):
+        return ScaledStage(component.name, mode, component.replicas, policy_of(scaling.policy))
+    fixed = Policy(min_replicas=component.replicas, max_replicas=component.replicas)
+    return ScaledStage(component.name, mode, component.replicas, fixed)
+
+
+def policy_of(given: Autoscaling) -> Policy:
+    """The policy in the units of the decision."""
+    return Policy(
+        min_replicas=given.min_replicas,
+        max_replicas=given.max_replicas,
+        drain_seconds=float(given.drain_seconds),
+        utilization=given.utilization_percent / 100,
+        prior_speed=given.speed_percent / 100,
+        stabilization_seconds=float(given.stabilization_seconds),
+        cooldown_seconds=float(given.cooldown_seconds),
+        scale_down_percent=given.scale_down_percent,
+    )
