@@ -20,7 +20,7 @@ export VENV PYTHON
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=/path/to/python3.11 chooses the interpreter of .venv; PIPELINE=file.yaml what \`make up\` runs,"
 	@echo "  SPEECH=DIR the clips (with a manifest.json) that \`make bench\` plays."
@@ -53,8 +53,12 @@ demo: setup ## Run the whole pipeline on real speech in several languages and ch
 up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
 	@$(BIN)/speechpipe up -f $(PIPELINE)
 
+.PHONY: kubernetes
+kubernetes: $(DONE)/venv ## Find or build the commands of Kubernetes that the operator's tests run
+	@$(BIN)/python scripts/kubernetes.py
+
 .PHONY: test
-test: setup ## Run every suite: lint, then the tests of every member and of the house
+test: setup kubernetes ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
 .PHONY: e2e

@@ -16,18 +16,18 @@ import os
 import platform
 import re
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import go_build
+
 MODULES = Path(__file__).resolve().parents[1] / "e2e" / "kubernetes"
 ASSETS = "KUBEBUILDER_ASSETS"
 MANIFEST = "SHA256SUMS.json"
-PROGRESS_SECONDS = 20.0
 
 EXAMPLES = """
 examples:
@@ -92,7 +92,7 @@ class Recipe:
         for path in inputs:
             digest.update(f"\0{path.relative_to(modules)}\0".encode() + path.read_bytes())
         goes = [re.search(r"^go (\S+)$", path.read_text(), re.MULTILINE) for path in inputs if path.name == "go.mod"]
-        oldest = max((numbers(go[1]) for go in goes if go), default=())
+        oldest = max((go_build.numbers(go[1]) for go in goes if go), default=())
         return cls(found[1], oldest, digest.hexdigest()[:16])
 
     @property
@@ -108,12 +108,6 @@ def flags(version: str) -> str:
     major, minor, _ = version.removeprefix("v").split(".")
     says = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in says.items())])
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """``1.24.0`` or ``go1.24rc1`` as numbers to compare: (1, 24, 0) and (1, 24)."""
-    found = re.match(r"(?:go)?(\d+(?:\.\d+)*)", version)
-    return tuple(int(part) for part in found[1].split(".")) if found else ()
 
 
 def digest_of(path: Path) -> str:
@@ -182,29 +176,16 @@ def ensure(recipe: Recipe, commands: Sequence[str]) -> Path:
         return folder
     if all(name in (good := whole(recipe.folder)) for name in commands):
         return recipe.folder
-    check_go(recipe)
+    try:
+        go_build.check(recipe.go)
+    except go_build.GoError as error:
+        ways = f"or set {ASSETS} to a folder that holds {', '.join(commands)}"
+        raise KubernetesError(f"building Kubernetes {recipe.version}: {error}, {ways}") from error
     recipe.folder.mkdir(parents=True, exist_ok=True)
     with locked(recipe.folder):
         good = whole(recipe.folder)  # another process may have built them while this one waited
         build(recipe, [name for name in commands if name not in good], good)
     return recipe.folder
-
-
-def check_go(recipe: Recipe) -> None:
-    """Refuse to build with no Go, or one that is too old to.
-
-    Raises:
-        KubernetesError: says what to install.
-    """
-    need = ".".join(map(str, recipe.go))
-    ways = f"install Go {need} or newer (https://go.dev/dl), or set {ASSETS} to a folder that holds the commands"
-    go = shutil.which("go")
-    if not go:
-        raise KubernetesError(f"building Kubernetes {recipe.version} needs Go, and there is none: {ways}")
-    # Not in a module: there, an old Go would go and fetch a newer one.
-    done = subprocess.run([go, "env", "GOVERSION"], cwd="/", capture_output=True, text=True, check=False)
-    if numbers(done.stdout.strip()) < recipe.go:
-        raise KubernetesError(f"{done.stdout.strip() or 'this Go'} can't build Kubernetes {recipe.version}: {ways}")
 
 
 @contextlib.contextmanager
@@ -214,7 +195,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another process builds in {folder}; waiting for it")
+            go_build.say(f"another process builds in {folder}; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -222,53 +203,25 @@ def locked(folder: Path) -> Iterator[None]:
 def build(recipe: Recipe, commands: Sequence[str], good: Mapping[str, str]) -> None:
     """Build commands beside the cache folder and move each into it, then say so in the manifest.
 
-    A file counts only once the manifest names it, so an interrupted build leaves nothing that is taken for whole.
+    A file counts only once the manifest names it, so an interrupted build leaves nothing that is taken for whole. Call
+    it with the folder locked.
     """
+    beside = f".building-{recipe.folder.name}-"
+    for left in recipe.folder.parent.glob(f"{beside}*"):  # by a build that was killed
+        shutil.rmtree(left)
     digests = dict(good)
     for module in sorted({COMMANDS[name].module for name in commands}):
         names = [name for name in commands if COMMANDS[name].module == module]
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=recipe.folder.parent) as place:
-            compile_go(recipe, module, names, Path(place))
+        with tempfile.TemporaryDirectory(prefix=beside, dir=recipe.folder.parent) as place:
+            what = f"{', '.join(names)} (Kubernetes {recipe.version})"
+            go_build.say(f"building {what}; 6 to 15 minutes on two cores the first time")
+            packages = [COMMANDS[name].package for name in names]
+            go_build.build(MODULES / module, packages, flags(recipe.version), Path(place))
             for name in names:
                 digests[name] = digest_of(Path(place) / name)
                 (Path(place) / name).replace(recipe.folder / name)
             (Path(place) / MANIFEST).write_text(json.dumps(digests, indent=2, sort_keys=True) + "\n")
             (Path(place) / MANIFEST).replace(recipe.folder / MANIFEST)
-
-
-def compile_go(recipe: Recipe, module: str, names: Sequence[str], place: Path) -> None:
-    """Run the Go compiler, with a line of progress every 20 s.
-
-    Raises:
-        KubernetesError: the build failed; the message ends with what Go said.
-    """
-    say(f"building {', '.join(names)} (Kubernetes {recipe.version}); 6 to 15 minutes on two cores the first time")
-    began = time.monotonic()
-    packages = [COMMANDS[name].package for name in names]
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", flags(recipe.version), "-o", f"{place}/", *packages]
-    with (place / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=MODULES / module, env=os.environ | {"CGO_ENABLED": "0"}, stdout=log, stderr=log
-        )
-    try:
-        while process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PROGRESS_SECONDS)
-                break
-            done = len((place / "log").read_text(errors="replace").splitlines())
-            say(f"  {time.monotonic() - began:.0f} s, {done} packages fetched or compiled")
-    finally:
-        process.terminate()
-        process.wait()
-    if process.returncode:
-        tail = "\n".join((place / "log").read_text(errors="replace").splitlines()[-20:])
-        raise KubernetesError(f"go build failed in {MODULES / module} (status {process.returncode}):\n{tail}")
-    say(f"built {', '.join(names)} in {time.monotonic() - began:.0f} s")
-
-
-def say(line: str) -> None:
-    """Progress goes to stderr: stdout is for the folder."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -285,14 +238,15 @@ def main() -> int:
     if unknown:
         parser.error(f"no such command: {', '.join(unknown)}; there are {', '.join(COMMANDS)}")
     commands = asked.commands or DEFAULT
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the compiler too, as Ctrl-C does
     try:
         recipe = Recipe.read()
         print(find(recipe, commands) if asked.find else ensure(recipe, commands))
-    except KubernetesError as error:
-        say(f"kubernetes: {error}")
+    except (KubernetesError, go_build.GoError, OSError) as error:
+        go_build.say(f"kubernetes: {error}")
         return 1
     except KeyboardInterrupt:
-        say("kubernetes: interrupted; what was built whole is kept")
+        go_build.say("kubernetes: interrupted; what was built whole is kept")
         return 130
     return 0
 

@@ -62,6 +62,7 @@ async def may_list(account: Rest, namespace: str) -> bool:
     try:
         await account.items(f"/api/v1/namespaces/{namespace}/configmaps")
     except ApiError as error:
-        assert error.status == 403
+        if error.status != 403:
+            raise
         return False
     return True
