@@ -13,21 +13,17 @@ from typing import Final
 from kubernetes.aio.client import ApiClient, Configuration
 
 from speechpipe_operator.local.guard import Guard
-from speechpipe_operator.testing import binaries, credentials
+from speechpipe_operator.testing import binaries, credentials, options
+from speechpipe_operator.testing.options import LOOPBACK, Layout
 from speechpipe_operator.testing.rest import Rest
 from speechpipe_operator.testing.server import Server, free_ports
 
-LOOPBACK: Final = "127.0.0.1"
 ETCD: Final = "etcd"
 API_SERVER: Final = "kube-apiserver"
 CONTROLLERS: Final = "kube-controller-manager"
 SCHEDULER: Final = "kube-scheduler"
 
 PROBE_SECONDS = 2.0
-CLIENT_RATE = ("--kube-api-qps=500", "--kube-api-burst=1000")
-"""A test cluster has one client of each kind; the defaults (20 to 50 a second) would only make tests wait."""
-SCHEDULER_BACKOFF_SECONDS = 1
-"""An unschedulable pod is tried again after 1 s at most instead of 10."""
 
 
 class ControlPlane:
@@ -48,28 +44,30 @@ class ControlPlane:
         self.directory = directory
         self._assets = assets or binaries.find(commands)
         directory.mkdir(parents=True, exist_ok=True)
-        self._etcd, self._peer, self._port, self._manager, self._scheduler = free_ports(5)
-        self.admin_token = credentials.write_admin_token(directory / "tokens.csv")
-        credentials.write_signing_key(directory / "service-accounts.pem")
+        self._layout = layout = Layout(directory, *free_ports(5))
+        self.admin_token = credentials.write_admin_token(layout.tokens)
+        credentials.write_signing_key(layout.service_account_key)
         self._guard = Guard()
         self._servers = {
-            ETCD: self._server(ETCD, self._etcd_options(), self._etcd_ready),
-            API_SERVER: self._server(API_SERVER, self._api_server_options(), self._api_server_ready),
+            ETCD: self._server(ETCD, options.etcd(layout), self._etcd_ready),
+            API_SERVER: self._server(API_SERVER, options.api_server(layout), self._api_server_ready),
         }
         if controllers:
-            manager, scheduler = self._manager_options(), self._scheduler_options()
-            self._servers[CONTROLLERS] = self._server(CONTROLLERS, manager, partial(_healthy, self._manager))
-            self._servers[SCHEDULER] = self._server(SCHEDULER, scheduler, partial(_healthy, self._scheduler))
+            layout.scheduler_config.write_text(json.dumps(options.scheduler_document(layout)))
+            self.kubeconfig(layout.admin_kubeconfig)
+            manager, scheduler = options.controller_manager(layout), options.scheduler(layout)
+            self._servers[CONTROLLERS] = self._server(CONTROLLERS, manager, partial(_healthy, layout.controllers))
+            self._servers[SCHEDULER] = self._server(SCHEDULER, scheduler, partial(_healthy, layout.scheduler))
 
     @property
     def url(self) -> str:
         """``https://`` URL of the API server, whether it runs or not."""
-        return f"https://{LOOPBACK}:{self._port}"
+        return f"https://{LOOPBACK}:{self._layout.api_server}"
 
     @property
     def ca_file(self) -> Path:
         """Certificates that the API server's own is verified by; it exists after the first start."""
-        return self.directory / "certificates" / "apiserver.crt"
+        return self._layout.certificate
 
     def start(self) -> float:
         """Start what is not running and wait until all of it is ready.
@@ -85,8 +83,6 @@ class ControlPlane:
             for server in self._servers.values():
                 server.start()
                 server.wait_until_ready()
-                if server.name == API_SERVER and CONTROLLERS in self._servers:
-                    self.kubeconfig(self.directory / "admin.kubeconfig")
         except BaseException:
             self.close()
             raise
@@ -170,80 +166,12 @@ class ControlPlane:
         token: str = answer["status"]["token"]
         return token
 
-    def _server(self, name: str, options: tuple[str, ...], ready: Callable[[], bool]) -> Server:
-        argv = (str(self._assets / name), *options)
+    def _server(self, name: str, arguments: tuple[str, ...], ready: Callable[[], bool]) -> Server:
+        argv = (str(self._assets / name), *arguments)
         return Server(name, argv, self.directory / f"{name}.log", ready, self._guard)
 
-    def _etcd_options(self) -> tuple[str, ...]:
-        client, peer = f"http://{LOOPBACK}:{self._etcd}", f"http://{LOOPBACK}:{self._peer}"
-        return (
-            f"--data-dir={self.directory / 'etcd'}",
-            f"--listen-client-urls={client}",
-            f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=default={peer}",
-            "--unsafe-no-fsync",  # a killed process loses nothing by it, only a machine without power would
-            "--log-level=warn",
-        )
-
-    def _api_server_options(self) -> tuple[str, ...]:
-        key = self.directory / "service-accounts.pem"
-        return (
-            f"--etcd-servers=http://{LOOPBACK}:{self._etcd}",
-            f"--bind-address={LOOPBACK}",
-            f"--advertise-address={LOOPBACK}",
-            f"--secure-port={self._port}",
-            f"--cert-dir={self.ca_file.parent}",  # it makes its own certificate there
-            f"--token-auth-file={self.directory / 'tokens.csv'}",
-            "--authorization-mode=Node,RBAC",
-            "--anonymous-auth=false",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={key}",
-            f"--service-account-signing-key-file={key}",
-            "--service-cluster-ip-range=10.96.0.0/16",
-            "--endpoint-reconciler-type=none",  # it refuses to publish a loopback address
-            "--allow-privileged=true",
-            "--profiling=false",
-        )
-
-    def _manager_options(self) -> tuple[str, ...]:
-        return (
-            *self._client_options(self._manager),
-            "--controllers=*",
-            "--use-service-account-credentials",
-            f"--service-account-private-key-file={self.directory / 'service-accounts.pem'}",
-            f"--root-ca-file={self.ca_file}",
-            "--allocate-node-cidrs=false",
-            *CLIENT_RATE,
-        )
-
-    def _scheduler_options(self) -> tuple[str, ...]:
-        configuration = self.directory / "scheduler.json"
-        document = {
-            "apiVersion": "kubescheduler.config.k8s.io/v1",
-            "kind": "KubeSchedulerConfiguration",
-            "clientConnection": {"kubeconfig": str(self.directory / "admin.kubeconfig"), "qps": 500, "burst": 1000},
-            "leaderElection": {"leaderElect": False},
-            "podInitialBackoffSeconds": SCHEDULER_BACKOFF_SECONDS,
-            "podMaxBackoffSeconds": SCHEDULER_BACKOFF_SECONDS,
-        }
-        configuration.write_text(json.dumps(document, indent=2))
-        return (*self._client_options(self._scheduler), f"--config={configuration}")
-
-    def _client_options(self, port: int) -> tuple[str, ...]:
-        config = self.directory / "admin.kubeconfig"
-        return (
-            f"--kubeconfig={config}",
-            f"--authentication-kubeconfig={config}",
-            f"--authorization-kubeconfig={config}",
-            "--leader-elect=false",
-            f"--bind-address={LOOPBACK}",
-            f"--secure-port={port}",
-        )
-
     def _etcd_ready(self) -> bool:
-        return _answers(f"http://{LOOPBACK}:{self._etcd}/health")
+        return _answers(f"{self._layout.etcd_url}/health")
 
     def _api_server_ready(self) -> bool:
         if not self.ca_file.exists():
