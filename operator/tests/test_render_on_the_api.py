@@ -51,8 +51,8 @@ async def restricted(rest: Rest, namespace: str) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_api_takes_every_object_and_its_pods(rest: Rest, restricted: str, name: str) -> None:
-    """Every object of Kubernetes' own kinds is taken by server-side apply, and a pod of each template is restricted enough;
-    applying it all again changes no resource version.
+    """Every object of Kubernetes' own kinds is taken by server-side apply, and a pod of each template passes Pod
+    Security; applying it all again changes no resource version.
     """
     objects = [obj for obj in rendered(golden(name), namespace=restricted) if obj["kind"] not in FOREIGN]
     first = await _apply(rest, objects)
@@ -64,10 +64,7 @@ async def test_the_api_takes_every_object_and_its_pods(rest: Rest, restricted: s
 
 async def test_workers_are_created_with_the_number_given(rest: Rest, restricted: str) -> None:
     """A Deployment is created with the replicas it is given, none included; its next apply would carry none."""
-    objects = rendered(golden("scale-to-zero"), namespace=restricted)
-    (deployment,) = [
-        obj for obj in objects if obj["metadata"]["name"] == "scale-to-zero-stt" and "strategy" in obj["spec"]
-    ]
+    deployment = one(rendered(golden("scale-to-zero"), namespace=restricted), "Deployment", "stt")
     assert "replicas" not in deployment["spec"]
     created = await rest.apply(_path(deployment), with_replicas(deployment, 0), manager=FIELD_MANAGER)
     assert created["spec"]["replicas"] == 0

@@ -109,8 +109,9 @@ def _keyed_list(base: list[Object], patch: list[Any], path: str, place: str) -> 
             merged = {key: value for key, value in merged.items() if key in seen}
             continue
         key = how.key_of(entry)
-        if None in key:
-            raise MergeError(here, f"{how.keys[key.index(None)]} is missing, which tells the entries apart")
+        for name, part in zip(how.keys, key, strict=True):
+            if not isinstance(part, str | int):
+                raise MergeError(here, f"{name} is missing, which tells the entries apart")
         if key in seen:
             raise MergeError(here, f"{' '.join(map(str, key))} stands here twice")
         seen.add(key)
