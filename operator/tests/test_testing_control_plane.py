@@ -1,13 +1,16 @@
 """The control plane that the operator's tests run on."""
 
 import asyncio
+import itertools
 import shutil
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from speechpipe_common.testing import eventually
 from speechpipe_operator.testing.control_plane import API_SERVER, ETCD, ControlPlane
+from speechpipe_operator.testing.outages import Outages, planned
 from speechpipe_operator.testing.rest import ApiError, Rest
 
 
@@ -16,13 +19,24 @@ async def test_the_api_server_is_the_version_that_is_pinned(rest: Rest) -> None:
     assert (await rest.get("/version"))["gitVersion"] == "v1.34.4"
 
 
-async def test_objects_outlive_kills(control_plane: ControlPlane, rest: Rest, namespace: str) -> None:
-    """What was written is there after API server and etcd were killed and started again."""
+async def test_outages_end_and_lose_nothing(control_plane: ControlPlane, rest: Rest, namespace: str) -> None:
+    """Over crashes, restarts and freezes of each part, every write that was answered is there, and all parts serve."""
     path = f"/api/v1/namespaces/{namespace}/configmaps"
-    await rest.post(path, {"metadata": {"name": "kept"}, "data": {"a": "1"}})
-    await asyncio.to_thread(control_plane.restart, ETCD)
-    await asyncio.to_thread(control_plane.restart, API_SERVER)
-    assert (await rest.get(f"{path}/kept"))["data"] == {"a": "1"}
+    answered = set()
+    async with Outages(control_plane, planned(6, seed=4)) as outages:
+        over = asyncio.create_task(outages.finished())
+        for number in itertools.count():
+            try:
+                await asyncio.wait_for(rest.post(path, {"metadata": {"name": f"n-{number}"}}), 2)
+                answered.add(f"n-{number}")
+            except (ApiError, aiohttp.ClientError, OSError):
+                await asyncio.sleep(0.05)
+            if over.done():
+                break
+        await over
+    parts, kinds = (API_SERVER, ETCD), ("crash", "stop", "freeze")
+    assert {(outage.part, outage.kind) for outage in outages.done} == set(itertools.product(parts, kinds))
+    assert answered <= {item["metadata"]["name"] for item in await rest.items(path)}
 
 
 async def test_a_service_account_may_do_what_its_role_says(

@@ -12,7 +12,9 @@ from speechpipe_operator.local.guard import Guard, kill_group
 
 START_SECONDS = 60.0
 """Generous: an API server takes 3 s, on a busy machine with two cores up to 20."""
-STOP_SECONDS = 20.0
+STOP_SECONDS = 4.0
+"""Grace of a SIGTERM. With a watch open an API server would drain for 60 s, etcd for 7."""
+KILL_SECONDS = 30.0
 POLL_SECONDS = 0.05
 TAIL_LINES = 15
 
@@ -86,11 +88,11 @@ class Server:
         if process is None:
             return
         kill_group(process.pid)
-        process.wait(STOP_SECONDS)
+        process.wait(KILL_SECONDS)
         self._guard.forget(process.pid)
 
     def stop(self) -> None:
-        """End it in good order (SIGTERM), or by SIGKILL where that takes too long."""
+        """End it in good order (SIGTERM), by SIGKILL where that takes longer than 4 s."""
         if self._process is not None and self.running:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
