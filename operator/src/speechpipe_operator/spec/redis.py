@@ -14,7 +14,7 @@ _ADDRESS: Final = r"^(redis|rediss|unix)://.+$"
 
 
 def _is_redis(value: str) -> str:
-    if not re.match(_ADDRESS, value):
+    if not re.fullmatch(_ADDRESS, value):
         raise ValueError(f"{value!r} is no Redis address; it begins with redis://, rediss:// or unix://")
     return value
 

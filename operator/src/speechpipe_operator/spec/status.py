@@ -9,7 +9,7 @@ from speechpipe_operator.spec.base import Strict
 
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Time = Annotated[datetime, Field(strict=False), WithJsonSchema({"type": "string", "format": "date-time"})]
-Sentence = Annotated[str, Field(max_length=4096)]
+Sentence = Annotated[str, Field(max_length=32_768)]
 Summary = Annotated[str, Field(max_length=32, pattern=r"^[0-9]+/[0-9]+$")]
 
 
