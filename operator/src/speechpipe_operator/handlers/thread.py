@@ -16,6 +16,8 @@ from speechpipe_operator.kube import KINDS, Kind
 _LOGGERS: Final = ("kopf._cogs.clients.watching", "kopf._core.reactor.observation")
 """Where kopf logs each attempt of a list, watch or scan that failed."""
 
+SIGNALS: Final = "kopf._core.reactor.running"
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -56,6 +58,8 @@ class WatchThread:
 
     def start(self) -> None:
         """Begin to watch."""
+        logging.getLogger("kopf").setLevel(logging.WARNING)  # it has a line for every event
+        logging.getLogger(SIGNALS).setLevel(logging.ERROR)  # it misses signals, which are not its business here
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self._filter)
         self._thread.start()

@@ -113,13 +113,19 @@ class Controller:
 
     async def _reconcile(self, pipeline: Seen) -> ReconcileResult:
         result = await reconcile_pipeline(pipeline.key, pipeline.body(), self._deps)
+        before = self._results.get(pipeline.key)
         self._results[pipeline.key] = result
         for child in result.report.applied:
             self._metrics.wrote("apply", child.kind)
         for child in result.report.pruned:
             self._metrics.wrote("prune", child.kind)
+        known = before.report.problems if before is not None else ()
         for problem in result.report.problems:
             self._metrics.problem(problem.reason)
+            if problem not in known:
+                self._log.warning(
+                    "problem", pipeline=str(pipeline.key), child=str(problem.child), reason=problem.message
+                )
         if result.pipeline is not None and result.plan is not None:
             self._scalers.update(pipeline.key, result.pipeline, result.plan)
         self._gate.settle(pipeline.key, rolling=any(item.rolling for item in result.observed.workloads))

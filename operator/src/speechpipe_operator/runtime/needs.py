@@ -37,6 +37,7 @@ NEEDS: Final = (
     Need("apps", "deployments", APPLIED),
     Need("apps", "deployments/scale", ("get", "patch"), purpose="workers are not scaled"),
     Need("apps", "statefulsets", APPLIED),
+    Need("apps", "replicasets", ("list",), purpose="claim templates that are no longer used stay"),
     Need("policy", "poddisruptionbudgets", APPLIED),
     Need("autoscaling", "horizontalpodautoscalers", APPLIED),
     Need("networking.k8s.io", "networkpolicies", APPLIED),
@@ -44,7 +45,9 @@ NEEDS: Final = (
     Need("gateway.networking.k8s.io", "httproutes", APPLIED),
     Need("monitoring.coreos.com", "podmonitors", APPLIED),
     Need("resource.k8s.io", "resourceclaimtemplates", APPLIED),
-    Need("", "persistentvolumeclaims", ("list", "watch", "patch"), purpose="volumes are not grown"),
+    Need(
+        "", "persistentvolumeclaims", ("create", "get", "list", "patch", "watch"), purpose="no volume is made or grown"
+    ),
     Need("", "secrets", ("get", "create", "patch"), purpose="the password of Redis can't be made"),
     Need("", "pods", ("list", "watch", "patch"), purpose="what pods suffer from is not seen"),
     Need("events.k8s.io", "events", ("create",), purpose="transitions are not told as events"),

@@ -42,7 +42,7 @@ def event_of(pipeline: Seen, condition: Mapping[str, Any], reporter: str, stamp:
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{pipeline.key.name}.", "namespace": pipeline.key.namespace},
+        "metadata": {"generateName": f"{pipeline.key.name}-", "namespace": pipeline.key.namespace},
         "eventTime": stamp,
         "reportingController": CONTROLLER,
         "reportingInstance": reporter[:128],
