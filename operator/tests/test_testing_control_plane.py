@@ -3,15 +3,27 @@
 import asyncio
 import itertools
 import shutil
+import sys
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
 from speechpipe_common.testing import eventually
 from speechpipe_operator.testing.control_plane import API_SERVER, ETCD, ControlPlane
 from speechpipe_operator.testing.outages import Outages, planned
 from speechpipe_operator.testing.rest import ApiError, Rest
+
+RUNNER = """
+import sys, time
+from pathlib import Path
+from speechpipe_operator.testing.control_plane import API_SERVER, ETCD, ControlPlane
+plane = ControlPlane(Path(sys.argv[1]) / "plane")
+plane.start()
+print(plane.pid(ETCD), plane.pid(API_SERVER), flush=True)
+time.sleep(600)
+"""
 
 
 async def test_the_api_server_is_the_version_that_is_pinned(rest: Rest) -> None:
@@ -80,3 +92,24 @@ async def may_list(account: Rest, namespace: str) -> bool:
             raise
         return False
     return True
+
+
+async def test_nothing_outlives_a_killed_test_run(tmp_path: Path) -> None:
+    """A test run that is killed by SIGKILL leaves no server behind."""
+    runner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", RUNNER, tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    assert runner.stdout is not None
+    pids = [int(pid) for pid in (await runner.stdout.readline()).split()]
+    assert len(pids) == 2
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    runner.kill()
+    await runner.wait()
+    await eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), "every server is gone")
+
+
+async def test_the_definition_is_served(rest: Rest, crd: str) -> None:
+    """With the fixture ``crd`` the API server takes SpeechPipelines by the schema of ``crds/``."""
+    definition = await rest.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd}")
+    (version,) = definition["spec"]["versions"]
+    assert await rest.items(f"/apis/speechpipe.dev/{version['name']}/speechpipelines") == []

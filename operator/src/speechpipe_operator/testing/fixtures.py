@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from speechpipe_common.testing import eventually
 from speechpipe_operator.objects import checksum
 from speechpipe_operator.testing.control_plane import ControlPlane
-from speechpipe_operator.testing.rest import Rest
+from speechpipe_operator.testing.rest import ApiError, Rest
 
 CRD = Path(__file__).resolve().parents[4] / "crds" / "speechpipelines.yaml"
 CHECKSUM = "speechpipe.dev/checksum"
@@ -85,11 +85,11 @@ async def cluster_crd(cluster_rest: Rest) -> str:
 
 
 async def install_crd(rest: Rest, file: Path = CRD) -> str:
-    """Apply a CustomResourceDefinition and wait until it is Established; its name.
+    """Apply a CustomResourceDefinition and wait until its first version is served; its name.
 
     Raises:
         FileNotFoundError: the file is missing; ``make generate`` writes ours.
-        AssertionError: it was not Established in time.
+        AssertionError: it was not served in time.
     """
     definition = _parsed(file)
     name: str = definition["metadata"]["name"]
@@ -139,3 +139,14 @@ def _established(definition: dict[str, Any]) -> bool:
     # The list is null before the first condition.
     conditions = definition.get("status", {}).get("conditions") or ()
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+
+async def _served(rest: Rest, path: str) -> bool:
+    """Established is said a moment before the API is there (404), or ready (429, 503)."""
+    try:
+        await rest.get(path, limit="1")
+    except ApiError as error:
+        if error.status not in (404, 429, 503):
+            raise
+        return False
+    return True
