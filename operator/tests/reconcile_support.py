@@ -1,5 +1,6 @@
-"""What tests of reconciling share: a pipeline on a real API server, reconciled turn by turn, with every call counted."""
+"""What tests of reconciling share: a pipeline on a real API server, reconciled turn by turn, and its calls counted."""
 
+import asyncio
 import copy
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -84,14 +85,17 @@ class World:
 
     async def look(self) -> None:
         """What watches would tell: the cache learns what is there, and what is no more."""
-        for kind in WATCHED:
-            path, there = KINDS[kind].path(self.key.namespace), set()
-            for item in await self.rest.items(path, labelSelector=f"{PIPELINE_LABEL}={NAME}"):
+        paths = (KINDS[kind].path(self.key.namespace) for kind in WATCHED)
+        lists = await asyncio.gather(
+            *(self.rest.items(path, labelSelector=f"{PIPELINE_LABEL}={NAME}") for path in paths)
+        )
+        there = {item["metadata"]["uid"] for items in lists for item in items}
+        for kind, items in zip(WATCHED, lists, strict=True):
+            for item in items:
                 self.cache.observe(None, {"kind": kind, "apiVersion": KINDS[kind].api_version, **item})
-                there.add(item["metadata"]["uid"])
-            for child, known in self.cache.children(self.key).items():
-                if child.kind == kind and known.uid not in there:
-                    self.cache.forget(self.key, child, known.uid)
+        for child, known in self.cache.children(self.key).items():
+            if known.uid not in there:
+                self.cache.forget(self.key, child, known.uid)
 
     async def reconcile(self, *, look: bool = True) -> ReconcileResult:
         """One turn, after everything that was to be seen has been."""
@@ -123,8 +127,10 @@ class World:
     async def children(self) -> dict[Ref, Object]:
         """Everything that the pipeline owns."""
         found: dict[Ref, Object] = {}
-        for kind in (*WATCHED, "Secret"):
-            for item in await self.rest.items(KINDS[kind].path(self.key.namespace)):
+        kinds = (*WATCHED, "Secret")
+        lists = await asyncio.gather(*(self.rest.items(KINDS[kind].path(self.key.namespace)) for kind in kinds))
+        for kind, items in zip(kinds, lists, strict=True):
+            for item in items:
                 owners = item["metadata"].get("ownerReferences", [])
                 if any(owner["uid"] == self.resource["metadata"]["uid"] for owner in owners):
                     found[Ref(kind, item["metadata"]["name"])] = item

@@ -37,7 +37,10 @@ async def fit(api: KubeApi, cache: ChildCache, key: PipelineKey, obj: Object) ->
     """
     if obj["kind"] == CLAIM:
         known = cache.claim(key, obj["metadata"]["name"])
-        return _never_smaller(obj, obj, [known] if known else [])
+        fitted = _never_smaller(obj, obj, [known] if known else [])
+        if known is not None and not _can_grow(known):
+            return Fitted(_resized(fitted.obj, quantity(known.requested_bytes)), fitted.problem)
+        return fitted
     if obj["kind"] != "StatefulSet":
         return Fitted(obj)
     problem, templates = None, []
@@ -100,10 +103,15 @@ async def _claims(api: KubeApi, cache: ChildCache, key: PipelineKey, obj: Object
 
 
 async def _grow(api: KubeApi, namespace: str, claim: ClaimState, wanted: int) -> None:
-    if claim.requested_bytes >= wanted:
+    if claim.requested_bytes >= wanted or not _can_grow(claim):
         return
     size = {"resources": {"requests": {"storage": quantity(wanted)}}}
     await api.patch(CLAIM, namespace, claim.name, {"metadata": {"uid": claim.uid}, "spec": size})
+
+
+def _can_grow(claim: ClaimState) -> bool:
+    """The API server lets only bound claims grow; the others do so when they are."""
+    return claim.phase == "Bound"
 
 
 def _requested(template: Object) -> int:
