@@ -123,7 +123,7 @@ MISTAKES = [
     ),
     Mistake("spec: {gateway: {ingress: {}}}", "spec.gateway.ingress.host", "Required value", "required, but missing"),
     Mistake("spec: {gateway: {ingress: {host: 'https://a.b'}}}", "ingress.host", "should match", "not allowed"),
-    Mistake("spec: {gateway: {httpRoute: {parentRefs: []}}}", "parentRefs", "at least 1 items", "at least 1"),
+    Mistake("spec: {gateway: {httpRoute: {parentRefs: []}}}", "parentRefs", "at least 1 items", "at least 1 entries"),
     Mistake("spec: {gateway: {env: {redis_url: x}}}", "spec.gateway.env", "capital letters, digits and underscores"),
     Mistake("spec: {gateway: {env: {REDIS_URL: x}}}", "spec.gateway.env", "set by the pipeline itself; remove it here"),
     Mistake("spec: {gateway: {env: {DRAIN_SECONDS: 5}}}", "env.DRAIN_SECONDS", "must be of type string", "needs text"),

@@ -64,6 +64,7 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
         "string_too_long": "at most {max_length} characters",
         "string_too_short": "at least {min_length} characters",
         "too_long": "at most {max_length} entries",
+        "too_short": "at least {min_length} entries",
     }
     if kind in bounds:
         return f"{_quoted(given)} is out of bounds; it must be {bounds[kind].format(**context)}"
