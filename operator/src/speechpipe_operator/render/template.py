@@ -66,7 +66,7 @@ def _refused(template: PodTemplate, rendered: Object) -> Iterator[Problem]:
     ours = {name: {entry["name"] for entry in rendered["spec"].get(name, ())} for name in CONTAINERS}
     for part in CONTAINERS:
         for index, container in _entries(spec, part):
-            yield from _refused_in(container, f"spec.{part}[{index}]", container.get("name") in ours[part])
+            yield from _refused_in(container, f"spec.{part}[{index}]", str(container.get("name")) in ours[part])
 
 
 def _refused_in(container: Object, place: str, ours: bool) -> Iterator[Problem]:
@@ -76,7 +76,7 @@ def _refused_in(container: Object, place: str, ours: bool) -> Iterator[Problem]:
     if not ours:
         return
     for index, variable in _entries(container, "env"):
-        if variable.get("name") in OURS:
+        if str(variable.get("name")) in OURS:
             yield f"{place}.env[{index}]", f"{variable['name']} is set by the pipeline itself; remove it here"
 
 
