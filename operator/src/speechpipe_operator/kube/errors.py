@@ -11,6 +11,10 @@ NAMESPACE_GOING: Final = "NamespaceTerminating"
 """Cause that the admission of a namespace being deleted gives."""
 
 
+UNCHANGEABLE: Final = ("immutable", "updates to")
+"""Marks of messages about fields that can't be changed any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What was asked. ``verb`` is RBAC's (get, list, create, patch, delete, watch), ``apply`` is a patch to RBAC."""
@@ -98,7 +102,7 @@ class Invalid(KubeError):
     @property
     def immutable(self) -> tuple[str, ...]:
         """Paths of fields that may not be changed any more."""
-        return tuple(path for path, message in self.fields if "immutable" in message or "forbidden" in message.lower())
+        return tuple(path for path, message in self.fields if any(mark in message for mark in UNCHANGEABLE))
 
 
 class Unauthorized(KubeError):
