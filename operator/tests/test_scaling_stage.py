@@ -19,6 +19,7 @@ from speechpipe_operator.autoscaling.stages import Mode, ScaledPipeline, ScaledS
 from speechpipe_operator.autoscaling.types import Policy
 from speechpipe_operator.kube.errors import Call, Conflict, Forbidden
 from speechpipe_operator.observed import Observed, PodState, WorkloadState
+from speechpipe_operator.spec import ExternalRedis
 
 KEYS = Keys("s:")
 POLICY = Policy(min_replicas=1, max_replicas=5, prior_speed=2.0)
@@ -41,7 +42,7 @@ class World:
 
     def scaler(self, *stages: ScaledStage, fan_out: int = 1) -> PipelineScaler:
         """One that has just started."""
-        pipeline = ScaledPipeline(stages, KEYS.prefix, fan_out)
+        pipeline = ScaledPipeline(stages, KEYS.prefix, fan_out=fan_out)
         return PipelineScaler("p", pipeline, self.surroundings(), clock=lambda: self.now)
 
     async def address(self) -> str:
@@ -274,6 +275,21 @@ async def test_translation_grows_before_its_queue_does(world: World, redis_clien
     report = await scaler.tick()
     assert report.stage("translation").decision.reason in ("Upstream", "AtMaximum")
     assert world.calls == ["scale translation 5"]
+
+
+async def test_a_pipeline_that_moves_to_another_redis_is_read_there(
+    world: World, redis_client: Redis, valkey_server: ValkeyServer
+) -> None:
+    """From the next tick on the new server counts, and what the old one had counted is no measure for it."""
+    speaker = Speaker(redis_client, KEYS)
+    await speaker.open()
+    await speaker.speak(3)
+    world.deploy("stt", 1)
+    scaler = world.scaler(stt())
+    assert only(await scaler.tick()).backlog.undelivered == 3
+    world.url = valkey_server.url
+    scaler.update(ScaledPipeline((stt(),), KEYS.prefix, ExternalRedis(url=valkey_server.url)))
+    assert only(await scaler.tick()).backlog.undelivered == 0
 
 
 async def test_the_loop_reports_and_ends(world: World) -> None:

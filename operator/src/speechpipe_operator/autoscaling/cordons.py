@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from speechpipe_common.keys import Keys
 from speechpipe_operator.autoscaling.backlog import BacklogError
 from speechpipe_operator.autoscaling.crew import Cordon
+from speechpipe_operator.autoscaling.redis_source import Shards
 
 CORDON_SECONDS: Final = 60
 """A cordon that nobody renews ends by itself: so long may an operator be away before its victims work again."""
@@ -22,13 +22,13 @@ class Cordons:
     """The cordons of one stage, and since when this process has known each.
 
     Args:
-        prefix: of the pipeline's keys.
+        keys: of the pipeline.
         group: the stage's consumer group.
         clock: monotonic seconds.
     """
 
-    def __init__(self, prefix: str, group: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys = Keys(prefix)
+    def __init__(self, keys: Keys, group: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keys = keys
         self._group = group
         self._clock = clock
         self._since: dict[str, float] = {}
@@ -43,7 +43,7 @@ class Cordons:
         since = self._since.get(worker)
         return 0.0 if since is None else self._clock() - since
 
-    async def read(self, shards: Sequence[Redis], workers: Sequence[str]) -> dict[str, Cordon]:
+    async def read(self, shards: Shards, workers: Sequence[str]) -> dict[str, Cordon]:
         """Those of ``workers`` that are cordoned; ``seen`` only where they say so on every shard.
 
         Look at what they hold afterwards, not before: a worker takes its last job before it says that it takes none.
@@ -64,7 +64,7 @@ class Cordons:
         self._since = {worker: self._since.get(worker, now) for worker in found}
         return found
 
-    async def put(self, shards: Sequence[Redis], workers: Iterable[str]) -> None:
+    async def put(self, shards: Shards, workers: Iterable[str]) -> None:
         """Cordon workers, or renew their cordons; what they have answered stays.
 
         Raises:
@@ -76,7 +76,7 @@ class Cordons:
                     await _call(redis.set(self._key(worker), ASKED, ex=CORDON_SECONDS, nx=True))
             self._since.setdefault(worker, self._clock())
 
-    async def lift(self, shards: Sequence[Redis], workers: Collection[str]) -> None:
+    async def lift(self, shards: Shards, workers: Collection[str]) -> None:
         """Let workers take jobs again.
 
         Raises:

@@ -1,6 +1,6 @@
 """The Redis of one pipeline: its address comes from a Secret, which may change; the client is made when needed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from redis.asyncio import Redis
@@ -8,6 +8,9 @@ from redis.asyncio import Redis
 from speechpipe_common.store import connect
 
 TIMEOUT_SECONDS: Final = 3.0
+
+Shards = Sequence[Redis]
+"""One client for each Redis of a pipeline, always in the same order."""
 
 AddressOf = Callable[[], Awaitable[str]]
 """URL of a pipeline's Redis, password included. Raises ``NoAddress`` where it is not to be had."""

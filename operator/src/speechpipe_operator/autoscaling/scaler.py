@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from redis.asyncio import Redis
-
+from speechpipe_common.keys import Keys
 from speechpipe_common.logs import get_logger
 from speechpipe_operator.autoscaling.hands import ScaleApi
-from speechpipe_operator.autoscaling.redis_source import AddressOf, NoAddress, RedisSource
+from speechpipe_operator.autoscaling.reading import Stage
+from speechpipe_operator.autoscaling.redis_source import AddressOf, NoAddress, RedisSource, Shards
 from speechpipe_operator.autoscaling.report import ScalingReport, StageReport
 from speechpipe_operator.autoscaling.stage_scaler import StageScaler, View
 from speechpipe_operator.autoscaling.stages import ScaledPipeline
 from speechpipe_operator.autoscaling.types import Decision
 from speechpipe_operator.autoscaling.upstream import sent_on
 from speechpipe_operator.observed import Observed
+from speechpipe_operator.plan import STT
 
 JITTER: Final = 0.1
 """Share by which each pause is longer or shorter, so that a thousand pipelines do not tick together."""
@@ -73,22 +74,24 @@ class PipelineScaler:
         self._redis = RedisSource(world.redis)
         self._poked = asyncio.Event()
         self._said: dict[str, str] = {}
+        self._moved = False
+        """The jobs are elsewhere now: nothing that was read or measured counts any more."""
         self._pipeline = pipeline
         self._stages: dict[str, StageScaler] = {}
         self.update(pipeline)
 
     def update(self, pipeline: ScaledPipeline) -> None:
         """The spec has changed: what was measured stays, and the next tick comes at once."""
-        if pipeline.key_prefix != self._pipeline.key_prefix:
+        if (pipeline.redis, pipeline.key_prefix) != (self._pipeline.redis, self._pipeline.key_prefix):
+            self._moved = True
             self._stages.clear()
         self._pipeline = pipeline
         kept = self._stages
         self._stages = {}
         for stage in pipeline.stages:
-            names = pipeline.where(stage.component)
-            scaler = kept.get(stage.component) or StageScaler(
-                stage, names, pipeline.key_prefix, self._world.api, self._clock
-            )
+            keys = Keys(pipeline.key_prefix)
+            names = Stage.stt(keys) if stage.component == STT else Stage.translation(keys)
+            scaler = kept.get(stage.component) or StageScaler(stage, names, keys, self._world.api, self._clock)
             scaler.stage = stage
             self._stages[stage.component] = scaler
         self.poke()
@@ -115,6 +118,9 @@ class PipelineScaler:
 
     async def tick(self) -> ScalingReport:
         """Look at all stages, then decide and act for each, in the order in which work flows."""
+        if self._moved:
+            self._moved = False
+            await self._redis.close()
         shards, error = await self._shards()
         observed = self._world.observe()
         views = {name: await stage.look(shards, observed, error) for name, stage in self._stages.items()}
@@ -142,7 +148,7 @@ class PipelineScaler:
         self._tell(report)
         return report
 
-    async def _shards(self) -> tuple[list[Redis], str]:
+    async def _shards(self) -> tuple[Shards, str]:
         try:
             return [await self._redis.get()], ""
         except NoAddress as error:

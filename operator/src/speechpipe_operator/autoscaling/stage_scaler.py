@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from redis.asyncio import Redis
-
+from speechpipe_common.keys import Keys
 from speechpipe_operator.autoscaling.backlog import BacklogError, forget_consumers, read_backlog
 from speechpipe_operator.autoscaling.cordons import Cordons
-from speechpipe_operator.autoscaling.crew import Cordon, Hand, workers_of
+from speechpipe_operator.autoscaling.crew import Cordon, Hand, is_alive, workers_of
 from speechpipe_operator.autoscaling.decide import decide
 from speechpipe_operator.autoscaling.hands import ScaleApi
 from speechpipe_operator.autoscaling.memory import Memory
 from speechpipe_operator.autoscaling.reading import Consumers, Stage
+from speechpipe_operator.autoscaling.redis_source import Shards
 from speechpipe_operator.autoscaling.report import StageReport
 from speechpipe_operator.autoscaling.stages import ScaledStage
 from speechpipe_operator.autoscaling.steps import Steps, next_steps
@@ -49,7 +49,7 @@ class StageScaler:
     Args:
         stage: what the spec says; may be replaced at any time.
         names: of its streams.
-        prefix: of the pipeline's keys.
+        keys: of the pipeline.
         api: what acts on the cluster.
         clock: monotonic seconds.
     """
@@ -58,7 +58,7 @@ class StageScaler:
         self,
         stage: ScaledStage,
         names: Stage,
-        prefix: str,
+        keys: Keys,
         api: ScaleApi,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,7 +68,7 @@ class StageScaler:
         self._names = names
         self._api = api
         self._clock = clock
-        self._cordons = Cordons(prefix, names.group, clock)
+        self._cordons = Cordons(keys, names.group, clock)
         self._cordons_read = False
         self._trust = Trust()
         self._memory: Memory | None = None
@@ -77,7 +77,7 @@ class StageScaler:
         """Version of the workload that a number was last applied to: while that is what is seen, it is old."""
         self._forget_at = 0.0
 
-    async def look(self, shards: Sequence[Redis], observed: Observed, error: str = "") -> View | None:
+    async def look(self, shards: Shards, observed: Observed, error: str = "") -> View | None:
         """What is there now; None before the workload has been seen. ``error`` says why there is no Redis to ask."""
         component = self.stage.component
         workload, pods = observed.workload(component), observed.pods_of(component)
@@ -107,7 +107,7 @@ class StageScaler:
         decision, self._memory = decide(stage.policy, observation, memory, now)
         return decision
 
-    async def act(self, shards: Sequence[Redis], view: View, decision: Decision) -> StageReport:
+    async def act(self, shards: Shards, view: View, decision: Decision) -> StageReport:
         """Bring the cluster closer to the decision; the report says what was in the way."""
         report = StageReport(self.stage.component, decision, view.backlog, view.error)
         self.acting = view.workload.resource_version == self._written_over
@@ -131,7 +131,7 @@ class StageScaler:
         if decision.replicas > view.workload.desired and self.stage.mode != "external":
             await self._scale(view.workload, decision.replicas)
 
-    async def _step(self, shards: Sequence[Redis], view: View, decision: Decision) -> Steps:
+    async def _step(self, shards: Shards, view: View, decision: Decision) -> Steps:
         hands = [self._hand(pod, view) for pod in view.pods]
         steps = next_steps(decision.replicas, view.workload, hands)
         self.acting = steps != Steps()
@@ -157,7 +157,7 @@ class StageScaler:
         cordon = view.cordons.get(pod.name, "")
         return Hand(pod, view.consumers.pending(pod.name), cordon, self._cordons.standing_for(pod.name))
 
-    async def _read_cordons(self, shards: Sequence[Redis], pods: Sequence[PodState]) -> dict[str, Cordon]:
+    async def _read_cordons(self, shards: Shards, pods: Sequence[PodState]) -> dict[str, Cordon]:
         """Looked up only where there can be any: at first, while there are some, and where a pod is marked."""
         if self._cordons_read and not self._cordons.known and not any(pod.cordoned for pod in pods):
             return {}
@@ -165,10 +165,11 @@ class StageScaler:
         self._cordons_read = True
         return found
 
-    async def _forget_gone(self, shards: Sequence[Redis], view: View) -> None:
+    async def _forget_gone(self, shards: Shards, view: View) -> None:
         """Consumers are called as their pods are, so those with the workload's name and without a pod are over."""
         now = self._clock()
-        if now < self._forget_at:
+        complete = sum(is_alive(pod) for pod in view.pods) == view.workload.existing
+        if now < self._forget_at or not complete:
             return
         self._forget_at = now + FORGET_SECONDS
         there = {pod.name for pod in view.pods}

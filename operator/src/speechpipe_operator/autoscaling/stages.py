@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from speechpipe_common.keys import Keys
-from speechpipe_operator.autoscaling.reading import Stage
 from speechpipe_operator.autoscaling.types import Policy
 from speechpipe_operator.components import Component, Plan
 from speechpipe_operator.plan import STT, TRANSLATION
-from speechpipe_operator.spec import Autoscaling, Spec
+from speechpipe_operator.spec import Autoscaling, ExternalRedis, Spec
 
 Mode = Literal["auto", "fixed", "external", "paused"]
 
@@ -34,13 +32,10 @@ class ScaledPipeline:
 
     stages: tuple[ScaledStage, ...]
     key_prefix: str = ""
+    redis: ExternalRedis | None = None
+    """None: the pipeline's own."""
     fan_out: int = 1
     """Translations of one final, until that has been measured."""
-
-    def where(self, component: str) -> Stage:
-        """The names of a component's streams."""
-        keys = Keys(self.key_prefix)
-        return Stage.stt(keys) if component == STT else Stage.translation(keys)
 
 
 def scaled_pipeline(spec: Spec, plan: Plan) -> ScaledPipeline:
@@ -49,6 +44,7 @@ def scaled_pipeline(spec: Spec, plan: Plan) -> ScaledPipeline:
     return ScaledPipeline(
         tuple(sorted(stages, key=lambda stage: WORKERS.index(stage.component))),
         spec.redis.key_prefix,
+        spec.redis.external,
         max(1, len(spec.languages.targets)),
     )
 
