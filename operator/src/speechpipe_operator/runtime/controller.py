@@ -57,8 +57,10 @@ class Controller:
         self._metrics, self._enqueue, self._forget, self._clock = metrics, enqueue, forget, clock
         self.pipelines: dict[PipelineKey, Seen] = {}
         self._results: dict[PipelineKey, ReconcileResult] = {}
+        self._to_reconcile: set[PipelineKey] = set()
+        """Waiting keys whose children may not be right."""
         self._only_told: set[PipelineKey] = set()
-        """Waiting keys of which nothing but numbers has changed: their children are right."""
+        """Waiting keys of which nothing but numbers has changed."""
         self._scaled_early: set[str] = set()
         """UIDs of pipelines whose scaler was started before their first reconcile."""
         self._log = get_logger(__name__)
@@ -75,7 +77,7 @@ class Controller:
 
     def look(self, key: PipelineKey) -> None:
         """The pipeline, or a child of it, may not be as it should."""
-        self._only_told.discard(key)
+        self._to_reconcile.add(key)
         self._enqueue(key)
 
     def scaled(self, key: PipelineKey) -> None:
@@ -84,7 +86,7 @@ class Controller:
         if result is None or result.retry_after is not None or result.report.problems:
             self.look(key)
             return
-        self._only_told.add(key)
+        self._only_told.add(key)  # until it is handled; a wish to reconcile that is there already goes first
         self._enqueue(key)
 
     def lost(self, key: PipelineKey) -> None:
@@ -99,7 +101,7 @@ class Controller:
         if pipeline is None or pipeline.deleting:
             self._scalers.drop(key)
             return NEVER
-        only_told = key in self._only_told
+        only_told = key in self._only_told and key not in self._to_reconcile
         self._only_told.discard(key)
         result = self._results.get(key) if only_told else None
         if result is None:
@@ -107,7 +109,12 @@ class Controller:
             if not self._gate.enter(key, self._clock(), spec_changed=changed):
                 self._scale_meanwhile(pipeline)
                 return PLACE_SECONDS
-            result = await self._reconcile(pipeline)
+            self._to_reconcile.discard(key)
+            try:
+                result = await self._reconcile(pipeline)
+            except BaseException:
+                self._to_reconcile.add(key)
+                raise
         again = await self._say(pipeline, result)
         return _soonest(again, result.retry_after, self._after(result.report))
 
@@ -196,6 +203,7 @@ class Controller:
         self._deps.cache.drop(key)
         self._results.pop(key, None)
         self._only_told.discard(key)
+        self._to_reconcile.discard(key)
         self._forget(key)
         self._metrics.pipelines(len(self.pipelines))
         self._metrics.forget(key.namespace, key.name, ("stt", "translation"))
