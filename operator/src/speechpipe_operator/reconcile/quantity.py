@@ -1,5 +1,6 @@
 """Quantities of the Kubernetes API (``10Gi``, ``1500M``, ``1e9``, ``128974848``) as bytes."""
 
+import math
 import re
 from decimal import Decimal
 from typing import Final
@@ -21,8 +22,7 @@ def amount(quantity: str | int) -> int:
     match = _QUANTITY.fullmatch(str(quantity))
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{quantity!r} is no quantity")
-    exact = Decimal(match[1]) * _FACTORS[match[2]]
-    return -int(-exact // 1)
+    return math.ceil(Decimal(match[1]) * _FACTORS[match[2]])
 
 
 def quantity(size: int) -> str:
