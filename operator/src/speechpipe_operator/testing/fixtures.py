@@ -142,13 +142,11 @@ def _established(definition: dict[str, Any]) -> bool:
 
 
 async def _served(rest: Rest, path: str) -> bool:
-    """Established is said a moment before the API is there (404), or its cache (429, "storage is (re)initializing";
-    a list with a limit would go past the cache).
-    """
+    """Established is said a moment before the API is there (404)."""
     try:
         await rest.get(path)
     except ApiError as error:
-        if error.status not in (404, 429, 503):
+        if error.status not in (404, 503):
             raise
         return False
     return True

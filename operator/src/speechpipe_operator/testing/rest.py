@@ -1,5 +1,6 @@
 """The Kubernetes API as plain JSON, for tests: an independent eye on what the operator's own client wrote."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -16,6 +17,13 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 
+BUSY_TURNS = 20
+BUSY_SECONDS = 0.5
+"""How often and how soon a request is sent again that the server is too busy for (429), as every client does: it says
+so too while it makes ready to serve a new or changed CustomResourceDefinition.
+"""
+
+
 class ApiError(RuntimeError):
     """The API server refused; ``status`` is the HTTP status, ``body`` its answer (a Status object or text)."""
 
@@ -23,6 +31,10 @@ class ApiError(RuntimeError):
         super().__init__(f"{what}: {status} {body.get('message', body)}")
         self.status = status
         self.body = body
+
+
+class _BusyError(Exception):
+    """The server asks to come again."""
 
 
 class Rest:
@@ -125,9 +137,20 @@ class Rest:
         self, method: str, path: str, query: Mapping[str, str], body: Json | None = None, kind: str = "application/json"
     ) -> Json:
         headers = self._headers | ({"Content-Type": kind} if body is not None else {})
-        data = None if body is None else json.dumps(body)
-        async with self._opened().request(method, self._url + path, params=query, data=data, headers=headers) as answer:
-            await _refuse(f"{method} {path}", answer)
+        what, data = f"{method} {path}", None if body is None else json.dumps(body)
+        for _ in range(BUSY_TURNS):
+            try:
+                return await self._send(what, method, path, params=query, data=data, headers=headers)
+            except _BusyError:
+                await asyncio.sleep(BUSY_SECONDS)
+        raise ApiError(what, 429, {"message": f"too busy for {BUSY_TURNS * BUSY_SECONDS:g} s"})
+
+    async def _send(self, what: str, method: str, path: str, **request: Any) -> Json:  # noqa: ANN401 - aiohttp's
+        async with self._opened().request(method, self._url + path, **request) as answer:
+            # An eviction that a disruption budget forbids is a 429 too, without that header, and an answer.
+            if answer.status == 429 and "Retry-After" in answer.headers:
+                raise _BusyError
+            await _refuse(what, answer)
             found: Json = await answer.json()
             return found
 
