@@ -33,6 +33,8 @@ def merged(frame: Frame, component: Component, rendered: Object) -> Object:
     }
     result = rendered
     for place, template in layers.items():
+        if not template:
+            continue
         try:
             problem = next(_refused(template, rendered), None)
             changed = strategic_merge(result, template, place)

@@ -19,9 +19,6 @@ from speechpipe_operator.render.meta import present
 from speechpipe_operator.render.security import container_security
 from speechpipe_operator.spec import CaBundle, ModelCache
 
-HELPER_RESOURCES: Final[Object] = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
-"""Of init containers that only copy; the pod's own requests are above them."""
-
 READABLE: Final = 0o440
 """Mode of mounted secrets: for the pod's user and group."""
 
@@ -68,6 +65,11 @@ def model_claim_name(frame: Frame, component: str) -> str:
     return f"{frame.name(component)}-models"
 
 
+def _helper_resources() -> Object:
+    """Of init containers that only copy; the pod's own requests are above them."""
+    return {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+
+
 def _models(frame: Frame, component: Component, cache: ModelCache, made: Mounts) -> None:
     source: Object = {"emptyDir": {}}
     if cache.pvc is not None:
@@ -83,7 +85,7 @@ def _models(frame: Frame, component: Component, cache: ModelCache, made: Mounts)
                 "image": cache.image.reference,
                 "imagePullPolicy": frame.pipeline.spec.images.pull_policy,
                 "command": ["/bin/sh", "-c", f'exec cp -R "$0"/. {MODELS}/', cache.image.path],
-                "resources": HELPER_RESOURCES,
+                "resources": _helper_resources(),
                 "securityContext": container_security(),
                 "volumeMounts": [{"name": "models", "mountPath": MODELS}],
             }
@@ -105,7 +107,7 @@ def _authorities(bundle: CaBundle, image: Object, made: Mounts) -> None:
             "name": "trust",
             **image,
             "command": ["python", "-c", JOIN, f"{folder}/ca.crt", CA_FILE],
-            "resources": HELPER_RESOURCES,
+            "resources": _helper_resources(),
             "securityContext": container_security(),
             "volumeMounts": [
                 {"name": "authorities", "mountPath": folder, "readOnly": True},
