@@ -1,5 +1,7 @@
 """The only room that talks to the Kubernetes API: connection, verbs, kinds, errors. Objects are JSON."""
 
+from kubernetes.aio.client import ApiClient
+
 from speechpipe_operator.kube.api import ABSENT, Guard, KubeApi, OnCall
 from speechpipe_operator.kube.capabilities import Capabilities, discover
 from speechpipe_operator.kube.connect import NoCluster, connect
@@ -22,6 +24,7 @@ from speechpipe_operator.kube.scale import Scale, Workload, annotate_pod, apply_
 __all__ = [
     "ABSENT",
     "KINDS",
+    "ApiClient",
     "Call",
     "Capabilities",
     "Conflict",

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Awaitable
 from typing import Final
 
-from kubernetes.aio.client import ApiClient
 from prometheus_client import CollectorRegistry
 
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.process import instance_name, run
-from speechpipe_operator.kube import Call, KubeApi, NoCluster, Retry, connect
+from speechpipe_operator.kube import ApiClient, Call, KubeApi, NoCluster, Retry, connect
 from speechpipe_operator.runtime.active import Active
 from speechpipe_operator.runtime.checks import Checks
 from speechpipe_operator.runtime.health import HealthThread, Heart, Wellness
