@@ -244,3 +244,14 @@ def test_the_context_is_all_that_differs_between_namespaces() -> None:
     assert templates(golden("gpu"), namespace=here.namespace) == templates(
         golden("gpu"), namespace=there.namespace, uid=there.uid
     )
+
+
+def test_a_container_that_fails_says_why() -> None:
+    """The end of a failing container's log is kept in its status, where the operator finds the reason."""
+    for template in templates(golden("full")).values():
+        ours = [
+            c
+            for c in [*template["spec"].get("initContainers", ()), *template["spec"]["containers"]]
+            if c["name"] != "tunnel"
+        ]
+        assert {container["terminationMessagePolicy"] for container in ours} == {"FallbackToLogsOnError"}

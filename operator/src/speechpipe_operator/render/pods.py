@@ -11,7 +11,7 @@ from speechpipe_operator.render.context import Frame
 from speechpipe_operator.render.environment import environment
 from speechpipe_operator.render.meta import SHARED, labels, present
 from speechpipe_operator.render.secrets import secrets_checksum
-from speechpipe_operator.render.security import SERVICE_USER, container_security, pod_security
+from speechpipe_operator.render.security import SERVICE_USER, every_container, pod_security
 from speechpipe_operator.render.template import merged
 from speechpipe_operator.render.volumes import mounts
 from speechpipe_operator.spec import Resources
@@ -42,7 +42,7 @@ def service_pod(frame: Frame, component: Component) -> Object:
         resources=resources(component.pods.resources) | extra.resources_over(component.pods.resources),
         lifecycle={"preStop": {"sleep": {"seconds": lingers}}} if lingers else None,
         **_probes(component),
-        securityContext=container_security(),
+        **every_container(),
         volumeMounts=mounted.mounts,
     )
     return pod_template(

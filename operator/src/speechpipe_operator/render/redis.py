@@ -10,7 +10,7 @@ from speechpipe_operator.render.context import Frame
 from speechpipe_operator.render.meta import labels, made, present, selector
 from speechpipe_operator.render.pods import STARTUP_PERIOD, image_of, pod_template, resources
 from speechpipe_operator.render.secrets import PASSWORD_KEY, PREVIOUS_KEY, redis_auth_name, secrets_checksum
-from speechpipe_operator.render.security import REDIS_USER, container_security
+from speechpipe_operator.render.security import REDIS_USER, every_container
 from speechpipe_operator.spec import ManagedRedis
 
 CONFIG: Final = "redis.conf"
@@ -92,7 +92,7 @@ def _pod(frame: Frame, component: Component, kept: bool) -> Object:
         "ports": [{"name": REDIS, "containerPort": REDIS_PORT, "protocol": "TCP"}],
         "resources": resources(component.pods.resources),
         **_probes(component),
-        "securityContext": container_security(),
+        **every_container(),
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
             {"name": "acl", "mountPath": ACL_FOLDER},

@@ -1,4 +1,4 @@
-"""What makes pods pass Pod Security `restricted`, and a file system that can't be changed besides."""
+"""What all pods and containers have in common: Pod Security `restricted`, and a file system that can't be changed."""
 
 from typing import Final
 
@@ -23,10 +23,13 @@ def pod_security(user: int) -> Object:
     }
 
 
-def container_security() -> Object:
-    """``securityContext`` of every container."""
+def every_container() -> Object:
+    """Fields of every container: what it may not, and that the end of its log is kept as the reason why it failed."""
     return {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
     }

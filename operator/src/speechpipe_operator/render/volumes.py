@@ -16,7 +16,7 @@ from speechpipe_operator.render.environment import (
     secret_volume,
 )
 from speechpipe_operator.render.meta import present
-from speechpipe_operator.render.security import container_security
+from speechpipe_operator.render.security import every_container
 from speechpipe_operator.spec import CaBundle, ModelCache
 
 READABLE: Final = 0o440
@@ -86,7 +86,7 @@ def _models(frame: Frame, component: Component, cache: ModelCache, made: Mounts)
                 "imagePullPolicy": frame.pipeline.spec.images.pull_policy,
                 "command": ["/bin/sh", "-c", f'exec cp -R "$0"/. {MODELS}/', cache.image.path],
                 "resources": _helper_resources(),
-                "securityContext": container_security(),
+                **every_container(),
                 "volumeMounts": [{"name": "models", "mountPath": MODELS}],
             }
         )
@@ -108,7 +108,7 @@ def _authorities(bundle: CaBundle, image: Object, made: Mounts) -> None:
             **image,
             "command": ["python", "-c", JOIN, f"{folder}/ca.crt", CA_FILE],
             "resources": _helper_resources(),
-            "securityContext": container_security(),
+            **every_container(),
             "volumeMounts": [
                 {"name": "authorities", "mountPath": folder, "readOnly": True},
                 {"name": "trust", "mountPath": trust},
