@@ -90,6 +90,21 @@ class OperatorProcess:
             self.signal(signal.SIGKILL)
             await self.ended()
 
+    @contextlib.asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[None]:
+        """Start it again whenever it ends, as a kubelet does."""
+        keeping = asyncio.create_task(self._keep_alive())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+
+    async def _keep_alive(self) -> None:
+        while True:
+            if not self.running:
+                self.start()
+            await asyncio.sleep(POLL_SECONDS)
+
     async def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.signal(signal.SIGCONT)
