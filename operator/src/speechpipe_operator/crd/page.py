@@ -6,6 +6,9 @@ from typing import Any, Final
 from speechpipe_operator.crd.definition import schema
 from speechpipe_operator.crd.schema import Schema
 from speechpipe_operator.spec import KIND
+from speechpipe_operator.spec.base import DNS_NAME
+from speechpipe_operator.spec.exposure import HOST
+from speechpipe_operator.spec.kubernetes import NAMESPACE
 from speechpipe_operator.spec.rules import VALIDATIONS
 
 _HEAD: Final = f"""\
@@ -20,6 +23,8 @@ Ingress](../examples/cluster.yaml), [on one machine](../examples/local.yaml).
 A field without a default may be left out and then has no effect, unless it is required.
 """
 _TYPES: Final = {"integer": "whole number", "boolean": "true or false", "object": "mapping"}
+_CALLED: Final = {DNS_NAME: "DNS name", NAMESPACE: "name of a namespace", HOST: "host name"}
+"""Patterns that have a name."""
 _OPEN: Final = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -71,6 +76,8 @@ def _type(schema: Schema) -> str:
         return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("format") == "date-time":
         return "time"
+    if schema.get("pattern") in _CALLED:
+        return _CALLED[schema["pattern"]]
     kind = _TYPES.get(schema["type"], "text")
     return " ".join([kind, *_bounds(schema)])
 

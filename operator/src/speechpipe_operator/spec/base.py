@@ -29,7 +29,8 @@ UNITS: Final[dict[str, int]] = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 
 """Suffixes of Kubernetes quantities that make sense for memory."""
 
 WIRED: Final = frozenset(
-    {"REDIS_URL", "KEY_PREFIX", "HEALTH_HOST", "HEALTH_PORT", "GATEWAY_HOST", "GATEWAY_PORT", "INSTANCE_ID"}
+    {"REDIS_URL", "REDIS_PASSWORD", "KEY_PREFIX", "HEALTH_HOST", "HEALTH_PORT", "GATEWAY_HOST", "GATEWAY_PORT"}
+    | {"INSTANCE_ID"}
 )
 """Environment names that the plan decides; overriding one would take a process out of its pipeline."""
 
@@ -122,6 +123,10 @@ def keys_match(pattern: str, what: str) -> Cel:
     return Cel(f"self.all(k, {matches})", what, f"self.filter(k, !{matches})[0] + {quoted(f': {what}')}")
 
 
+LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+"""A label of a DNS name, RFC 1123."""
+DNS_NAME: Final = rf"^{LABEL}(\.{LABEL})*$"
+DnsName = Annotated[str, Field(max_length=253, pattern=DNS_NAME)]
 Quantity = Annotated[
     str,
     Field(max_length=18),
@@ -170,7 +175,5 @@ Environment = Annotated[
 class SecretKey(Strict):
     """One key of a Secret in the pipeline's namespace."""
 
-    name: str = Field(
-        min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", description="Name of the Secret."
-    )
+    name: DnsName = Field(description="Name of the Secret.")
     key: str = Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key within the Secret.")

@@ -1,14 +1,15 @@
 """How clients outside the cluster reach the gateways, and how it is watched."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from speechpipe_operator.spec.base import Different, Port, Strict
-from speechpipe_operator.spec.kubernetes import Annotations, DnsName, Labels
+from speechpipe_operator.spec.base import LABEL, Different, DnsName, Port, Strict
+from speechpipe_operator.spec.kubernetes import Annotations, Labels, Namespace
 from speechpipe_operator.spec.rules import rule
 
-Host = Annotated[str, Field(max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+HOST: Final = rf"^(\*\.)?{LABEL}(\.{LABEL})*$"
+Host = Annotated[str, Field(max_length=253, pattern=HOST)]
 Duration = Annotated[str, Field(max_length=6, pattern=r"^[1-9][0-9]*(s|m|h)$")]
 
 
@@ -53,7 +54,7 @@ class ParentRef(Strict):
     """The Gateway that a route is attached to."""
 
     name: DnsName = Field(description="Name of the Gateway.")
-    namespace: DnsName | None = Field(default=None, description="Its namespace; absent: the pipeline's.")
+    namespace: Namespace | None = Field(default=None, description="Its namespace; absent: the pipeline's.")
     section_name: DnsName | None = Field(default=None, description="One of its listeners; absent: all that allow it.")
 
 
@@ -86,11 +87,11 @@ class NetworkPolicies(Strict):
     """Who may connect to the pods."""
 
     enabled: bool = Field(default=True, description="Whether to render NetworkPolicies.")
-    gateway_from: Annotated[tuple[DnsName, ...], Field(strict=False, max_length=32), Different] = Field(
+    gateway_from: Annotated[tuple[Namespace, ...], Field(strict=False, max_length=32), Different] = Field(
         default=(),
         description="Namespaces that may reach the gateways (of ingress controllers, say); none: everyone.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    operator_namespace: DnsName | None = Field(
+    operator_namespace: Namespace | None = Field(
         default=None, description="Namespace that may reach Redis to read the backlog; absent: the operator's own."
     )

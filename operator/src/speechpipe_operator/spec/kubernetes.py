@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from speechpipe_operator.spec.base import keys_match
+from speechpipe_operator.spec.base import LABEL, keys_match
 from speechpipe_operator.spec.rules import Cel, quoted
 
 _AMOUNT: Final = r"([0-9]{1,15}(?:\.[0-9]{1,3})?)(m|k|[MGTP]i?|Ki)?"
-_RESOURCE: Final = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_RESOURCE: Final = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _SCALES: Final = {"m": Decimal("0.001"), "": Decimal(1), "k": Decimal(1000), "Ki": Decimal(1024)} | {
     letter + binary: Decimal(1024 if binary else 1000) ** power
     for power, letter in enumerate("MGTP", start=2)
@@ -66,7 +66,8 @@ def _pod_template(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-DnsName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+NAMESPACE: Final = f"^{LABEL}$"
+Namespace = Annotated[str, Field(max_length=63, pattern=NAMESPACE)]
 Amount = Annotated[
     str,
     BeforeValidator(_as_text),

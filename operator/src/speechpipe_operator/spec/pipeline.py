@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from speechpipe_common.languages import all_languages
-from speechpipe_operator.spec.base import Codes, Strict, language
+from speechpipe_operator.spec.base import Codes, DnsName, Strict, language
 from speechpipe_operator.spec.exposure import Monitoring, NetworkPolicies
 from speechpipe_operator.spec.gateway import Gateway
-from speechpipe_operator.spec.kubernetes import DnsName, PodTemplate
+from speechpipe_operator.spec.kubernetes import PodTemplate
 from speechpipe_operator.spec.redis import ManagedRedis, Redis
 from speechpipe_operator.spec.rules import Cel, listed, quoted, rule
 from speechpipe_operator.spec.scheduling import CaBundle, Images, Proxy

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from speechpipe_operator.spec.base import Different, Quantity, Strict
-from speechpipe_operator.spec.kubernetes import Amounts, DnsName, Labels, ResourceName, amount_of
+from speechpipe_operator.spec.base import Different, DnsName, Quantity, Strict
+from speechpipe_operator.spec.kubernetes import Amounts, Labels, ResourceName, amount_of
 from speechpipe_operator.spec.rules import Cel, rule
 
 ImageReference = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]

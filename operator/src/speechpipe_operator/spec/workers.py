@@ -8,13 +8,14 @@ from speechpipe_operator.spec.autoscaling import Autoscaling
 from speechpipe_operator.spec.base import (
     ONE_NUMBER,
     Codes,
+    DnsName,
     Environment,
     Quantity,
     Replicas,
     Strict,
     not_defaulted,
 )
-from speechpipe_operator.spec.kubernetes import DnsName, PodTemplate
+from speechpipe_operator.spec.kubernetes import PodTemplate
 from speechpipe_operator.spec.rules import Cel, rule
 from speechpipe_operator.spec.scheduling import ClaimedStorage, Gpu, ImageReference, Resources
 
