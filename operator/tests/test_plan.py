@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings
 
 from speechpipe_operator.components import Component, EnvValue, FromSecret, Plan
 from speechpipe_operator.load import load_file, load_text
+from speechpipe_operator.local.place import LOOPBACK, Site, place
+from speechpipe_operator.local.ports import assign
 from speechpipe_operator.plan import make_plan
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -120,6 +122,39 @@ def test_overrides_win() -> None:
     (pipeline,) = load_text(MINIMAL + "  stt: {env: {BEAM_SIZE: '2', CPU_THREADS: '1'}}\n", "x.yaml")
     component = make_plan(pipeline).component("stt")
     assert (component.env["BEAM_SIZE"], component.env["CPU_THREADS"]) == ("2", "1")
+
+
+def test_offline_reaches_the_workers_that_it_is_said_of() -> None:
+    """Offline workers are told so; the others are told nothing, so that one machine's own setting stands."""
+    workers = MINIMAL.replace("translation: {}", "translation: {offline: true}")
+    plan = make_plan(load_text(workers, "x.yaml")[0])
+    assert plan.component("translation").env["MODEL_OFFLINE"] == "true"
+    assert "MODEL_OFFLINE" not in plan.component("stt").env
+    plan = make_plan(load_text(MINIMAL + "  stt: {offline: true}\n", "x.yaml")[0])
+    assert plan.component("stt").env["MODEL_OFFLINE"] == "true"
+
+
+def test_a_proxy_and_authorities_on_one_machine(tmp_path: Path) -> None:
+    """The proxy is not asked for what runs on this machine; its authorities stay those of the user's environment."""
+    reach = "  proxy: {httpsProxy: 'http://proxy:3128', noProxy: .example.org}\n  caBundle: {secret: ours}\n"
+    plan = make_plan(load_text(MINIMAL + reach, "x.yaml")[0])
+    site = Site(tmp_path, LOOPBACK, "p", {"SSL_CERT_FILE": "/mine.crt"}, find_program=str)
+    levels = place(plan, assign(plan, LOOPBACK, any_port=True), site)
+    env = next(instance.env for level in levels for instance in level if instance.component.name == "stt")
+    assert env["HTTPS_PROXY"] == "http://proxy:3128"
+    assert env["NO_PROXY"] == ".example.org,localhost,127.0.0.1"
+    assert env["SSL_CERT_FILE"] == "/mine.crt"
+    assert "HTTP_PROXY" not in env
+
+
+def test_who_decides_how_many_run() -> None:
+    """The plan carries the policy of the autoscaler, and a number to begin with; gateways scale by another's hand."""
+    scaled = MINIMAL.replace("mode: none}", "mode: none}, autoscaling: {minReplicas: 2}").replace(
+        "translation: {}", "translation: {replicas: 3}\n  stt: {autoscaling: {minReplicas: 0, mode: auto}}"
+    )
+    plan = make_plan(load_text(scaled, "x.yaml")[0])
+    modes = {component.name: (component.pods.scaling.mode, component.replicas) for component in plan.components}
+    assert modes == {"redis": ("fixed", 1), "gateway": ("external", 2), "stt": ("auto", 1), "translation": ("fixed", 3)}
 
 
 def _settings(name: str) -> type[BaseSettings]:

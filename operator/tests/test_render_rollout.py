@@ -1,5 +1,7 @@
 """Rendered pods on the real controllers and scheduler, with a node that only pretends."""
 
+from functools import partial
+
 from render_support import component_of, of, rendered
 
 from speechpipe_common.testing import eventually
@@ -29,7 +31,7 @@ async def test_gpu_workers_roll_where_every_gpu_is_taken(cluster_rest: Rest, clu
     node = FakeNode(f"{namespace}-gpus", extended={"nvidia.com/gpu": WORKERS})
     async with FakeKubelet(rest, [node]):
         for path in await _apply(rest, namespace, _objects(namespace, node.name, "base")):
-            await eventually(lambda path=path: _ready(rest, path), path)
+            await eventually(partial(_ready, rest, path), path)
         stt = PATHS["Deployment"].format(namespace, "x-stt")
         await _apply(rest, namespace, _objects(namespace, node.name, "small"))
         fewest = WORKERS

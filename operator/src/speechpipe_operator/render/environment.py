@@ -60,7 +60,7 @@ def _entry(frame: Frame, component: Component, name: str, value: EnvValue) -> Ob
         case CaFile():
             return {"value": CA_FILE}
         case NoProxy(hosts):
-            return {"value": ",".join(filter(None, (hosts, *WITHIN_THE_CLUSTER, frame.name("redis"))))}
+            return {"value": ",".join(filter(None, (hosts, *WITHIN_THE_CLUSTER)))}
         case str():
             return {"value": value.replace("$", "$$")}  # $(NAME) would be expanded, here and not on one machine
         case _:
