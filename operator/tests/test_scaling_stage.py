@@ -277,6 +277,37 @@ async def test_translation_grows_before_its_queue_does(world: World, redis_clien
     assert world.calls == ["scale translation 5"]
 
 
+async def test_a_stage_at_rest_is_only_glanced_at(world: World, redis_client: Redis) -> None:
+    """Whole reads stop while nothing happens, and the first thing that does is seen at the next tick."""
+
+    async def whole_reads() -> int:
+        stats = await redis_client.info("commandstats")
+        return int(stats.get("cmdstat_xinfo|stream", {}).get("calls", 0))
+
+    world.deploy("stt", 1)
+    scaler = world.scaler(stt())
+    await scaler.tick()
+    before = await whole_reads()
+    for _ in range(5):
+        assert only(await scaler.tick()).backlog.arrived_jobs == 0
+    assert await whole_reads() == before
+    speaker = Speaker(redis_client, KEYS)
+    await speaker.open()
+    await speaker.speak()
+    assert only(await scaler.tick()).backlog.undelivered == 1
+    await redis_client.delete(KEYS.audio_jobs)
+    assert only(await scaler.tick()).backlog.arrived_jobs == 1
+    before = await whole_reads()
+    await scaler.tick()
+    assert await whole_reads() == before
+    await redis_client.hincrby(KEYS.load(STT_GROUP), "arrived_ms", 5000)
+    assert only(await scaler.tick()).backlog.arrived_work == 7.0
+    world.now += 61
+    before = await whole_reads()
+    await scaler.tick()
+    assert await whole_reads() > before
+
+
 async def test_a_pipeline_that_moves_to_another_redis_is_read_there(
     world: World, redis_client: Redis, valkey_server: ValkeyServer
 ) -> None:

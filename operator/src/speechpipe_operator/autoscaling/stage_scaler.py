@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from speechpipe_common.keys import Keys
-from speechpipe_operator.autoscaling.backlog import BacklogError, forget_consumers, read_backlog
+from speechpipe_operator.autoscaling.backlog import BacklogError, Reading, forget_consumers, read_backlog
 from speechpipe_operator.autoscaling.cordons import Cordons
 from speechpipe_operator.autoscaling.crew import Cordon, Hand, is_alive, workers_of
 from speechpipe_operator.autoscaling.decide import decide
+from speechpipe_operator.autoscaling.glance import still_at_rest
 from speechpipe_operator.autoscaling.hands import ScaleApi
 from speechpipe_operator.autoscaling.memory import Memory
 from speechpipe_operator.autoscaling.reading import Consumers, Stage
@@ -24,6 +25,9 @@ from speechpipe_operator.observed import Observed, PodState, WorkloadState
 
 FORGET_SECONDS: Final = 60.0
 """Between two looks for consumers whose pods are gone."""
+
+WHOLE_SECONDS: Final = 60.0
+"""A stage at rest is read whole so often; in between a glance does."""
 
 SILENT_SECONDS: Final = 30.0
 """After which a worker that does not answer its cordon is named."""
@@ -71,6 +75,9 @@ class StageScaler:
         self._cordons = Cordons(keys, names.group, clock)
         self._cordons_read = False
         self._trust = Trust()
+        self._reading: Reading | None = None
+        self._read_at = 0.0
+        """When all has to be read again, however quiet it is."""
         self._memory: Memory | None = None
         self._uid = ""
         self._written_over = ""
@@ -90,10 +97,10 @@ class StageScaler:
         if not error:
             try:
                 cordons = await self._read_cordons(shards, pods)
-                reading, self._trust = await read_backlog(shards, self._names, self._trust)
+                reading = await self._read(shards)
                 backlog, consumers = reading.backlog, reading.consumers
             except BacklogError as failure:
-                error = str(failure)
+                self._reading, error = None, str(failure)
         workers = workers_of(observed, component, cordons)
         return None if workers is None else View(workload, workers, pods, backlog, consumers, cordons, error)
 
@@ -156,6 +163,16 @@ class StageScaler:
     def _hand(self, pod: PodState, view: View) -> Hand:
         cordon = view.cordons.get(pod.name, "")
         return Hand(pod, view.consumers.pending(pod.name), cordon, self._cordons.standing_for(pod.name))
+
+    async def _read(self, shards: Shards) -> Reading:
+        """The backlog; at rest only a glance says that it is what it was, and once a minute all of it is read."""
+        now = self._clock()
+        known = self._reading if now < self._read_at and not self._cordons.known else None
+        if known is not None and await still_at_rest(shards, self._names, known.backlog):
+            return known
+        self._reading, self._trust = await read_backlog(shards, self._names, self._trust)
+        self._read_at = now + WHOLE_SECONDS
+        return self._reading
 
     async def _read_cordons(self, shards: Shards, pods: Sequence[PodState]) -> dict[str, Cordon]:
         """Looked up only where there can be any: at first, while there are some, and where a pod is marked."""
