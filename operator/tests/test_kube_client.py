@@ -10,6 +10,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from speechpipe_operator.kube import (
+    ABSENT,
     Call,
     Conflict,
     Forbidden,
@@ -176,6 +177,41 @@ async def test_scale_and_notes_obey_preconditions(control_plane: ControlPlane, r
         await annotate_pod(api, namespace, "p", {"x": "y"}, uid="another")
     noted = await annotate_pod(api, namespace, "p", {"x": "y"}, uid=found["metadata"]["uid"])
     assert noted["metadata"]["annotations"]["x"] == "y"
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "spec"),
+    [
+        ("SpeechPipeline", "speechpipe.dev/v1alpha1", {"gateway": {"auth": {"mode": "none"}}}),
+        ("NetworkPolicy", "networking.k8s.io/v1", {"podSelector": {}}),
+        ("PodDisruptionBudget", "policy/v1", {"maxUnavailable": 1, "selector": {"matchLabels": {"a": "b"}}}),
+    ],
+)
+async def test_creation_and_identity_are_preconditions(
+    control_plane: ControlPlane, namespace: str, crd: str, kind: str, version: str, spec: Object
+):
+    """For kinds of the server and of CRDs alike: an apply that is to create changes nothing that exists, and one that
+    is meant for an object neither changes another one nor creates it.
+    """
+    client = control_plane.api()
+    api = KubeApi(client, retry=QUICK)
+    body = {"apiVersion": version, "kind": kind, "spec": spec}
+    metadata = {"name": "one", "namespace": namespace}
+    with pytest.raises(Conflict):
+        await api.apply({**body, "metadata": {**metadata, "uid": "11111111-2222-3333-4444-555555555555"}})
+    made = await api.apply({**body, "metadata": {**metadata, "resourceVersion": ABSENT}})
+    uid, version = made["metadata"]["uid"], made["metadata"]["resourceVersion"]
+    for conditions in ({"resourceVersion": ABSENT}, {"uid": "11111111-2222-3333-4444-555555555555"}):
+        with pytest.raises(Conflict):
+            await api.apply({**body, "metadata": {**metadata, "labels": {"seized": "yes"}, **conditions}})
+    again = await api.apply({**body, "metadata": {**metadata, "uid": uid}})
+    assert again["metadata"]["resourceVersion"] == version
+    for conditions in ({"uid": "another"}, {"uid": uid, "resource_version": "1"}):
+        with pytest.raises(Conflict):
+            await api.delete(kind, namespace, "one", **conditions)
+    await api.delete(kind, namespace, "one", uid=uid, resource_version=version)
+    assert await api.find(kind, namespace, "one") is None
     await client.close()
 
 

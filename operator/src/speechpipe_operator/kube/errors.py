@@ -11,7 +11,7 @@ NAMESPACE_GOING: Final = "NamespaceTerminating"
 """Cause that the admission of a namespace being deleted gives."""
 
 
-UNCHANGEABLE: Final = ("immutable", "updates to")
+UNCHANGEABLE: Final = ("immutable", "may not change", "updates to")
 """Marks of messages about fields that can't be changed any more."""
 
 

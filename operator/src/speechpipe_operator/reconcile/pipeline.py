@@ -161,14 +161,14 @@ class _Turn:
         key, rollout = self._owner.key, self._deps.passwords
         accepted, used = checksum(dict(sums)), checksum(sums.get(PASSWORD_KEY))
         redis = self._deps.cache.observed(key).workload(REDIS)
-        given = rollout.for_clients(key, accepted, used, redis)
+        given = rollout.for_clients(self._owner.uid, accepted, used, redis)
         self.waits = given != used
         clients = {**context.secrets, secret: given}
         report = await self._bring(
             replace(context, secrets={**context.secrets, secret: accepted}, secrets_of_clients=clients)
         )
         if not any(problem.child.name == child_name(key.name, REDIS) for problem in report.problems):
-            rollout.applied(key, accepted, given)
+            rollout.applied(self._owner.uid, accepted, given)
         return report
 
     async def _bring(self, context: Context) -> ApplyReport:

@@ -16,14 +16,13 @@ from typing import Final
 from speechpipe_operator.kube import Conflict, KubeApi
 from speechpipe_operator.objects import Object, checksum
 from speechpipe_operator.observed import WorkloadState
-from speechpipe_operator.reconcile.cache import PipelineKey
 from speechpipe_operator.render.secrets import PASSWORD_BYTES, PASSWORD_KEY, password_of
 
 FRESH_SECONDS: Final = 30.0
 """What was read of a Secret is believed for so long: reconciles come in bursts."""
 
 MOST: Final = 20_000
-"""Secrets remembered; beyond it all are read again."""
+"""Secrets, and passwords of pipelines, remembered; beyond it all are forgotten and read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +105,31 @@ class PasswordRollout:
     """
 
     def __init__(self) -> None:
-        self._redis: dict[PipelineKey, str] = {}
-        self._clients: dict[PipelineKey, str] = {}
+        self._redis: dict[str, str] = {}
+        self._clients: dict[str, str] = {}
 
-    def for_clients(self, key: PipelineKey, redis_sum: str, clients_sum: str, redis: WorkloadState | None) -> str:
+    def for_clients(self, uid: str, redis_sum: str, clients_sum: str, redis: WorkloadState | None) -> str:
         """The checksum that the clients get now.
 
         Args:
-            key: the pipeline.
+            uid: of the pipeline.
             redis_sum: of all that Redis accepts.
             clients_sum: of what clients use.
             redis: the StatefulSet, where it is seen.
         """
-        had = self._clients.get(key, clients_sum)
+        had = self._clients.get(uid, clients_sum)
         if had == clients_sum:
             return clients_sum
-        told = self._redis.get(key) == redis_sum
+        told = self._redis.get(uid) == redis_sum
         ready = redis is not None and not redis.rolling and redis.ready >= redis.desired
         return clients_sum if told and ready else had
 
-    def applied(self, key: PipelineKey, redis_sum: str, clients_sum: str) -> None:
+    def applied(self, uid: str, redis_sum: str, clients_sum: str) -> None:
         """Redis and clients have been applied with these."""
-        self._redis[key], self._clients[key] = redis_sum, clients_sum
+        if len(self._redis) >= MOST:
+            self._redis.clear()
+            self._clients.clear()
+        self._redis[uid], self._clients[uid] = redis_sum, clients_sum
 
 
 def _password() -> str:
