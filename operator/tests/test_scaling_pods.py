@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest_asyncio
@@ -14,7 +16,7 @@ from speechpipe_common.testing import eventually
 from speechpipe_operator.autoscaling.hands import KubeScale
 from speechpipe_operator.autoscaling.report import ScalingReport
 from speechpipe_operator.autoscaling.scaler import Pace, PipelineScaler, Surroundings
-from speechpipe_operator.autoscaling.stages import ScaledPipeline, ScaledStage
+from speechpipe_operator.autoscaling.stages import Mode, ScaledPipeline, ScaledStage
 from speechpipe_operator.autoscaling.types import Policy
 from speechpipe_operator.kube.api import KubeApi
 from speechpipe_operator.objects import FIELD_MANAGER, SCALE_MANAGER
@@ -47,7 +49,23 @@ class Stage:
         self.workers = workers
         self.speaker = speaker
         self.reports: list[ScalingReport] = []
+        self.world: Surroundings
+        self._scaler: asyncio.Task[None] | None = None
         self.path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{WORKLOAD}"
+
+    async def scale(self, mode: Mode, replicas: int = 1) -> None:
+        """An operator that scales so takes over from the one there is, which ends in the middle of what it does."""
+        await self.stop_scaling()
+        pipeline = ScaledPipeline((ScaledStage("stt", mode, replicas, QUICK),), PREFIX)
+        pace = Pace(active=0.3, idle=0.5, unscaled=0.5)
+        self._scaler = asyncio.create_task(PipelineScaler("p", pipeline, self.world, pace).run())
+
+    async def stop_scaling(self) -> None:
+        """Nobody scales."""
+        if self._scaler is not None:
+            self._scaler.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._scaler
 
     async def replicas(self) -> int:
         """What is asked for."""
@@ -93,7 +111,7 @@ class Stage:
 async def stage(
     cluster: ControlPlane, cluster_rest: Rest, cluster_namespace: str, valkey: str, redis_client: Redis, tmp_path: Path
 ) -> AsyncIterator[Stage]:
-    """One worker, the autoscaler and nothing to do."""
+    """One worker and nothing to do; nobody scales yet."""
     node = f"node-{cluster_namespace}"
     speaker = Speaker(redis_client, Keys(PREFIX))
     await speaker.open()
@@ -106,20 +124,16 @@ async def stage(
         FakeKubelet(cluster_rest, nodes, on_start=workers.on_start, on_stop=workers.on_stop),
         watched(cluster_rest, cluster_namespace) as observe,
     ):
-        world = Surroundings(
+        stage.world = Surroundings(
             observe=observe,
             redis=address(valkey),
             api=KubeScale(KubeApi(client), cluster_namespace),
             report=stage.reports.append,
         )
-        pipeline = ScaledPipeline((ScaledStage("stt", "auto", 1, QUICK),), PREFIX)
-        scaler = asyncio.create_task(PipelineScaler("p", pipeline, world, Pace(active=0.3, idle=0.5)).run())
         try:
             yield stage
         finally:
-            scaler.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await scaler
+            await stage.stop_scaling()
             await workers.close()
             await client.close()
 
@@ -137,6 +151,7 @@ async def test_load_comes_and_goes_and_nobody_is_ended_with_work(stage: Stage, r
     """More workers while much is said, fewer while little is, none after silence, one again for the next word; each
     worker that ends holds nothing when it is told to, and every segment is final once.
     """
+    await stage.scale("auto")
     await eventually(lambda: stage.at(1), "the first worker")
     await stage.speak_until(4)
     await stage.whisper_until(1)
@@ -155,3 +170,27 @@ async def test_load_comes_and_goes_and_nobody_is_ended_with_work(stage: Stage, r
         if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
     }
     assert SCALE_MANAGER in managers
+
+
+async def test_numbers_that_jump_under_load_end_nobody_with_work(stage: Stage) -> None:
+    """Up and down under constant load, each time by a new operator, now and then before the one before was done."""
+    stop = asyncio.Event()
+
+    async def chatter() -> None:
+        while not stop.is_set():
+            await stage.speaker.speak()
+            await asyncio.sleep(0.15)  # the pace of speech
+
+    talk = asyncio.create_task(chatter())
+    chance = random.Random(4)
+    for number in (4, 1, 3, 2, 4, 1):
+        await stage.scale("fixed", chance.randint(1, 4))
+        before = len(stage.reports)
+        await eventually(lambda before=before: len(stage.reports) > before + chance.randint(0, 4), "some ticks")
+        await stage.scale("fixed", number)
+        await eventually(partial(stage.at, number), f"{number} workers")
+    stop.set()
+    await talk
+    await eventually(stage.settled, "the end of what was said", 60)
+    assert stage.workers.ended_with_work == {}
+    assert len(stage.workers.ended) >= 7
