@@ -7,6 +7,7 @@ from render_support import component_of, of, rendered
 from speechpipe_common.testing import eventually
 from speechpipe_operator.objects import FIELD_MANAGER, Object
 from speechpipe_operator.render import with_replicas
+from speechpipe_operator.testing.dra import publish_devices, withdraw_devices
 from speechpipe_operator.testing.kubelet import FakeKubelet
 from speechpipe_operator.testing.nodes import FakeNode
 from speechpipe_operator.testing.rest import Rest
@@ -14,6 +15,7 @@ from speechpipe_operator.testing.rest import Rest
 PATHS = {
     "ConfigMap": "/api/v1/namespaces/{}/configmaps/{}",
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments/{}",
+    "ResourceClaimTemplate": "/apis/resource.k8s.io/v1/namespaces/{}/resourceclaimtemplates/{}",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts/{}",
     "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets/{}",
 }
@@ -30,10 +32,10 @@ async def test_gpu_workers_roll_where_every_gpu_is_taken(cluster_rest: Rest, clu
     await rest.merge(f"/api/v1/namespaces/{namespace}", label)
     node = FakeNode(f"{namespace}-gpus", extended={"nvidia.com/gpu": WORKERS})
     async with FakeKubelet(rest, [node]):
-        for path in await _apply(rest, namespace, _objects(namespace, node.name, "base")):
+        for path in await _apply(rest, namespace, _objects(namespace, node.name, "{model: base, gpu: {}}")):
             await eventually(partial(_ready, rest, path), path)
         stt = PATHS["Deployment"].format(namespace, "x-stt")
-        await _apply(rest, namespace, _objects(namespace, node.name, "small"))
+        await _apply(rest, namespace, _objects(namespace, node.name, "{model: small, gpu: {}}"))
         fewest = WORKERS
 
         async def rolled() -> bool:
@@ -46,11 +48,29 @@ async def test_gpu_workers_roll_where_every_gpu_is_taken(cluster_rest: Rest, clu
         assert fewest >= WORKERS - 1
 
 
-def _objects(namespace: str, node: str, model: str) -> list[Object]:
+async def test_claimed_devices_are_allocated(cluster_rest: Rest, cluster_namespace: str) -> None:
+    """A worker with DRA gets the devices that its claim template asks for, by the real scheduler."""
+    rest, namespace = cluster_rest, cluster_namespace
+    node, devices = FakeNode(f"{namespace}-dra"), f"{namespace}.example.com"
+    async with FakeKubelet(rest, [node]):
+        await publish_devices(rest, devices, {node.name: 2 * WORKERS})
+        try:
+            selector = f'device.attributes["{devices}"].index >= 0'
+            gpu = f"{{count: 2, dra: {{deviceClassName: {devices}, selectors: ['{selector}']}}}}"
+            workloads = await _apply(rest, namespace, _objects(namespace, node.name, f"{{gpu: {gpu}}}"))
+            await eventually(partial(_ready, rest, workloads[-1]), "workers with devices")
+            claims = await rest.items(f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaims")
+            counts = [len(claim["status"]["allocation"]["devices"]["results"]) for claim in claims]
+            assert counts == [2] * WORKERS
+        finally:
+            await withdraw_devices(rest, devices)
+
+
+def _objects(namespace: str, node: str, stt: str) -> list[Object]:
     spec = (
         "  redis: {managed: {memory: 64Mi, persistence: none}}\n"
         f"  podTemplate: {{spec: {{nodeSelector: {{kubernetes.io/hostname: {node}}}}}}}\n"
-        f"  stt: {{model: {model}, gpu: {{}}}}\n"
+        f"  stt: {stt}\n"
     )
     return [obj for obj in rendered(of(spec), namespace=namespace) if obj["kind"] in PATHS]
 
