@@ -44,6 +44,21 @@ def test_plan_shows_what_would_run() -> None:
         assert line in done.stdout.splitlines()
 
 
+def test_plan_shows_who_scales() -> None:
+    """Where the number changes in a cluster, its bounds and who changes it stand beside the number to begin with."""
+    done = speechpipe("plan", "-f", str(EXAMPLE.with_name("cluster.yaml")))
+    assert done.returncode == 0, done.stderr
+    shown = [line.partition(":")[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert shown == [
+        "redis x1",
+        "gateway x2 (external, 2 to 6)",
+        "stt x1 (auto, 0 to 4)",
+        "translation x1 (auto, 0 to 4)",
+    ]
+    plain = json.loads(speechpipe("plan", "-f", str(EXAMPLE.with_name("cluster.yaml")), "--json").stdout)
+    assert plain["components"][2]["pods"]["gpu"]["resourceName"] == "nvidia.com/gpu"
+
+
 def test_plan_reads_standard_input_and_prints_json() -> None:
     """A piped document gives the plan as JSON, without the password of an external Redis."""
     text = EXAMPLE.read_text().replace("    managed:", "    external: {url: 'redis://:hush@r:1'}\n  #")

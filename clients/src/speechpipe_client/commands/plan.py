@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         """Show the components that a document asks for: commands, ports, replicas and settings. Starts nothing."""
         found = read_plan(file, name)
         if as_json:
-            typer.echo(json.dumps(_plain(found), indent=2))
+            typer.echo(json.dumps(_plain(found), indent=2, default=_part))
             return
         for component in found.components:
             for line in _lines(component):
@@ -35,11 +35,28 @@ def register(app: typer.Typer) -> None:
 
 def _lines(component: "Component") -> Iterator[str]:
     ports = ", ".join(f"{port.name} {port.number}" for port in component.ports)
-    yield f"{component.name} x{component.replicas}: {' '.join(component.command)} ({ports})"
+    number = f"x{component.replicas}{_scaled(component)}"
+    yield f"{component.name} {number}: {' '.join(component.command)} ({ports})"
     for directive, wanted in component.config:
         yield f"    {directive} {wanted}".rstrip()
     for name, value in component.env.items():
         yield f"    {name}={_shown(value)}"
+
+
+def _scaled(component: "Component") -> str:
+    """Who changes the number in a cluster, and between which."""
+    scaling = component.pods.scaling
+    policy = scaling.policy
+    return f" ({scaling.mode}, {policy.min_replicas} to {policy.max_replicas})" if policy else ""
+
+
+def _part(value: object) -> object:
+    """A part of the resource within a component, as it stands in YAML."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    raise TypeError(f"a plan holds a {type(value).__name__}, which JSON can't")
 
 
 def _plain(plan: "Plan") -> dict[str, object]:
