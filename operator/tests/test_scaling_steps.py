@@ -139,6 +139,15 @@ def test_nothing_is_taken_away_during_a_rollout_or_on_two_views_that_disagree() 
     assert next_steps(1, workload(2, 3), hands).replicas is None
 
 
+def test_a_rollout_that_waits_for_a_place_is_given_one() -> None:
+    """On full GPUs a rollout goes on when no more are wanted than fit; nobody else goes during one."""
+    hands = [hand("a"), hand("b"), hand("c", owner="new", unschedulable="0/2 nodes", **UNSCHEDULED)]
+    rolling = workload(3, 3, updated=1)
+    assert next_steps(2, rolling, hands).replicas == 2
+    assert next_steps(0, rolling, hands).replicas == 2
+    assert next_steps(0, rolling, [*hands[:2], hand("c", owner="new")]).replicas is None
+
+
 def test_pods_that_were_never_made_are_no_victims() -> None:
     """Where a quota keeps pods from being made, asking for fewer of them ends nobody."""
     assert next_steps(2, workload(4, 2, failure="quota"), [hand("a"), hand("b")]) == Steps(replicas=2)

@@ -43,7 +43,10 @@ def next_steps(wanted: int, workload: WorkloadState, hands: Sequence[Hand]) -> S
         return Steps(replicas=more, cordon=cordoned)
     if workload.rolling or len({hand.pod.owner for hand in alive}) > 1:
         # Costs mean nothing between ReplicaSets; the rollout decides who goes.
-        return _release(alive, set(), Steps(replicas=more))
+        homeless = sum(hand.pod.unschedulable is not None for hand in alive)
+        fewer = max(wanted, workload.desired - homeless)
+        # Pods that wait for a place hold a rollout up for ever: those of before give none up while too many are wanted.
+        return _release(alive, set(), Steps(replicas=more if more or fewer >= workload.desired else fewer))
     leaving = len(alive) - min(wanted, workload.desired)
     victims = choose_victims(alive, leaving)
     names = {hand.pod.name for hand in victims}
