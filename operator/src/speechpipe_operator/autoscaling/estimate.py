@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
 
-from speechpipe_operator.autoscaling.memory import Counters, Measured, Memory, Startup
-from speechpipe_operator.autoscaling.types import Backlog, Observation, Policy, Workers
+from speechpipe_operator.autoscaling.memory import Counters, Measured, Memory
+from speechpipe_operator.autoscaling.types import Backlog, Observation, Policy
 from speechpipe_operator.autoscaling.windows import Arrivals
 
 PARTIAL_SHARE: Final = 0.25
@@ -29,8 +29,6 @@ PRIOR_JOBS: Final = 4
 
 CHANCE: Final = 1.5
 """Standard deviations of a Poisson count that the short view takes off: three jobs in six seconds are chance."""
-
-LONGEST_STARTUP_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def remember(policy: Policy, observation: Observation, backlog: Backlog, memory:
         stable=memory.stable.add(now, policy.stable_seconds, work, jobs),
         panic=memory.panic.add(now, policy.panic_seconds, work, jobs),
         measured=_measure(policy, memory.measured, old, new),
-        startup=_watch_startup(memory.startup, observation.workers, now),
+        startup=memory.startup.watch(observation.workers, now),
         idle_since=None if active else (now if memory.idle_since is None else memory.idle_since),
         partials_at=now if backlog.partials > 0 else memory.partials_at,
     )
@@ -105,7 +103,7 @@ def estimate(policy: Policy, observation: Observation, backlog: Backlog, memory:
         # Never less off the backlog than the surge adds to the rate, whichever of the two periods is shorter.
         waiting_before_surge=max(0.0, waiting - surge_work * min(1.0, policy.drain_seconds / panic_seconds)),
         oldest=max(0.0, backlog.oldest_seconds),
-        startup=_startup_seconds(memory),
+        startup=memory.startup.expected(memory.at),
         capacity=capacity,
         active=memory.idle_since is None,
     )
@@ -156,19 +154,3 @@ def _work_of_a_job(backlog: Backlog) -> float:
 def _beyond_chance(arrivals: Arrivals, seconds: float) -> float:
     work, jobs = arrivals.within(seconds)
     return work * max(0.0, 1 - CHANCE / sqrt(jobs)) if jobs > 0 else 0.0
-
-
-def _watch_startup(startup: Startup, workers: Workers, now: float) -> Startup:
-    if workers.starting > 0:
-        return startup if startup.since is not None else replace(startup, since=now, ready=workers.ready)
-    if startup.since is None:
-        return startup
-    if workers.ready <= startup.ready:  # none became ready: they failed, or are gone again
-        return replace(startup, since=None)
-    return Startup(seconds=min(LONGEST_STARTUP_SECONDS, max(0.0, now - startup.since)))
-
-
-def _startup_seconds(memory: Memory) -> float:
-    startup = memory.startup
-    lasting = 0.0 if startup.since is None else memory.at - startup.since
-    return min(LONGEST_STARTUP_SECONDS, max(startup.seconds, lasting))

@@ -28,7 +28,7 @@ def catch_up(memory: Memory, workers: Workers, now: float) -> Memory:
     if now < memory.at:
         fresh = Memory.starting(workers.desired, now)
         return replace(
-            fresh, counters=memory.counters, measured=memory.measured, startup=replace(memory.startup, since=None)
+            fresh, counters=memory.counters, measured=memory.measured, startup=replace(memory.startup, groups=())
         )
     if now - memory.at > LONGEST_GAP_SECONDS:
         fresh = Memory.starting(workers.desired, now)

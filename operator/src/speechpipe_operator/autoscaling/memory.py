@@ -1,12 +1,9 @@
 """What ``decide`` remembers from one observation to the next: one value of bounded size, that nobody else writes."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
+from speechpipe_operator.autoscaling.startup import Startup
 from speechpipe_operator.autoscaling.windows import Arrivals, Highest
-
-FIRST_STARTUP_SECONDS: Final = 15.0
-"""What a worker is taken to need until it is ready, before one has been seen to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +22,6 @@ class Measured:
 
     work: float
     busy: float
-
-
-@dataclass(frozen=True, slots=True)
-class Startup:
-    """How long workers take from being scheduled to being ready."""
-
-    seconds: float = FIRST_STARTUP_SECONDS
-    since: float | None = None
-    """When the first of those that start now was first seen; None where none starts."""
-    ready: int = 0
-    """Ready workers when it was."""
 
 
 @dataclass(frozen=True, slots=True)
