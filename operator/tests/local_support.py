@@ -1,6 +1,7 @@
 """What the tests of the local runner share: plans of stub services, a log that remembers, counting processes."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -82,6 +83,12 @@ async def eventually(condition: Callable[[], object], seconds: float = 30.0) -> 
 def descendants(pid: int) -> list[psutil.Process]:
     """Every process below ``pid``."""
     return psutil.Process(pid).children(recursive=True)
+
+
+def ours(others: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Every process below this one that is not among ``others``, which were there before (a test cluster, say)."""
+    known = set(others)
+    return [process for process in descendants(os.getpid()) if process not in known]
 
 
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

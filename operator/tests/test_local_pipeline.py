@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from local_support import MemoryLog, alive, descendants, eventually, is_free, options, plan, redis, stub
+from local_support import MemoryLog, alive, descendants, eventually, is_free, options, ours, plan, redis, stub
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
@@ -78,8 +78,9 @@ async def test_redis_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
 async def test_no_process_and_no_port_is_left(tmp_path: Path) -> None:
     """After the end no child, grandchild or guard runs, and every port is free, though some ignore SIGTERM."""
     several = plan(redis(), stub("stt", replicas=2, depends_on=["redis"], GRANDCHILD="1"), stub("gateway"))
+    others = descendants(os.getpid())
     async with LocalPipeline(several, options(tmp_path), MemoryLog()) as pipeline:
-        running = descendants(os.getpid())
+        running = ours(others)
         assert len(running) == 1 + 1 + 2 * 2 + 1
         ports = [p for name in ("redis", "stt", "gateway") for i in pipeline.instances(name) for p in i.ports.values()]
         assert not any(is_free(port) for port in ports)
@@ -91,8 +92,9 @@ async def test_a_component_that_ignores_sigterm_is_killed(tmp_path: Path) -> Non
     """What outlives its grace is killed, and the log says so."""
     deaf = stub("gateway", DEAF="1")
     log = MemoryLog()
+    others = descendants(os.getpid())
     async with LocalPipeline(plan(Component(**{**_fields(deaf), "grace_seconds": 0.2})), options(tmp_path), log):
-        running = descendants(os.getpid())
+        running = ours(others)
     assert alive(running) == []
     assert "did not end in 0.2 s, killed" in log.text()
 
@@ -197,13 +199,14 @@ async def test_a_missing_program_is_named(tmp_path: Path) -> None:
 
 async def test_a_killed_guard_is_replaced(tmp_path: Path) -> None:
     """When the guard itself is killed, the next start of a child brings another one that knows all children."""
+    others = descendants(os.getpid())
     async with LocalPipeline(plan(stub("gateway")), options(tmp_path), MemoryLog()) as pipeline:
         (pid,) = pipeline.pids("gateway")
-        guards = [child for child in psutil.Process().children() if child.pid != pid]
-        guards[0].kill()
+        (guard,) = [child for child in ours(others) if child.pid != pid]
+        guard.kill()
         os.kill(pid, signal.SIGKILL)
         await eventually(restarted(pipeline, "gateway", pid))
-        assert len(alive(psutil.Process().children())) == 2
+        assert len(alive(ours(others))) == 2
 
 
 def _fields(component: Component) -> dict[str, object]:
