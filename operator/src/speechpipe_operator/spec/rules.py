@@ -12,8 +12,9 @@ can see (the resource before a change) is a `Cel` in the part's ``served``.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic import GetJsonSchemaHandler
@@ -60,17 +61,17 @@ def rule(cel: str, message: str) -> Callable[[Callable[[Part], bool]], Callable[
     return mark
 
 
-def rules_of(part: type) -> Iterator[tuple[Cel, Callable[[Any], bool]]]:
+@cache
+def rules_of(part: type) -> tuple[tuple[Cel, Callable[[Any], bool]], ...]:
     """The rules of a part with their methods, those of its bases first."""
-    for base in reversed(part.__mro__):
-        for value in vars(base).values():
-            if callable(value) and isinstance(mark := getattr(value, _MARK, None), Cel):
-                yield mark, value
+    members = (value for base in reversed(part.__mro__) for value in vars(base).values() if callable(value))
+    return tuple((mark, value) for value in members if isinstance(mark := getattr(value, _MARK, None), Cel))
 
 
 def broken(part: object) -> str:
     """What is wrong with a part by its own rules, all of it; empty where all is well."""
-    return "; ".join(cel.message for cel, holds in rules_of(type(part)) if not holds(part))
+    kind: type[Any] = type(part)
+    return "; ".join(cel.message for cel, holds in rules_of(kind) if not holds(part))
 
 
 def with_rules(schema: JsonSchemaValue, rules: Iterable[Cel]) -> JsonSchemaValue:
