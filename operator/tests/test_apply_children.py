@@ -85,6 +85,25 @@ async def test_what_others_add_stays_and_costs_nothing(world: World):
     assert [item["name"] for item in found["spec"]["template"]["spec"]["containers"]] == ["stt", "tail"]
 
 
+async def test_a_writer_under_our_own_name_is_mended(world: World):
+    """A second operator that was thought dead writes an older wish under our manager's name, a field more and a value
+    that differs: both are mended, though no other manager has taken anything from us.
+    """
+    await world.ask(SPEC)
+    await world.reconcile()
+    right = await world.get("Service", "voice-gateway")
+    stale = {name: right["metadata"][name] for name in ("name", "labels", "ownerReferences")}
+    stale = {"apiVersion": "v1", "kind": "Service", "metadata": stale | {"annotations": {"old": "wish"}}}
+    ports = [{**right["spec"]["ports"][0], "targetPort": 1}]
+    stale["spec"] = {"type": "ClusterIP", "selector": right["spec"]["selector"], "ports": ports}
+    await world.rest.apply(world.path("Service", "voice-gateway"), stale, manager=FIELD_MANAGER)
+    result = await world.reconcile()
+    assert result.report.applied == (Ref("Service", "voice-gateway"),)
+    mended = await world.get("Service", "voice-gateway")
+    assert mended["spec"] == right["spec"]
+    assert "annotations" not in mended["metadata"]
+
+
 async def test_a_dropped_field_is_dropped(world: World):
     """What the spec no longer says, the child no longer says."""
     await world.ask(

@@ -120,6 +120,16 @@ def test_old_news_does_not_replace_new():
     assert list(cache.keys()) == []
 
 
+def test_a_listing_always_counts():
+    """After a restore of etcd every version is older than what was known, and true all the same."""
+    cache = ChildCache()
+    cache.observe("ADDED", deployment(resourceVersion="2000"))
+    assert (
+        cache.observe(None, deployment(resourceVersion="10", labels={**LABELS, "speechpipe.dev/component": "x"})) == KEY
+    )
+    assert cache.live(KEY, Ref("Deployment", "voice-stt")).resource_version == "10"
+
+
 def test_only_what_matters_wakes_anybody():
     """A heartbeat of a status that nobody looks at wakes nobody; a change of the fields that are kept does."""
     cache = ChildCache()

@@ -51,7 +51,8 @@ class ChildCache:
     """Children of all pipelines by the label ``speechpipe.dev/pipeline``. For one event loop; nothing here waits.
 
     Feed it each watch event of the children's kinds and of pods, first listings included; a reconcile feeds it the
-    answers to its own writes, which may come before their events. Older versions never replace newer ones.
+    answers to its own writes, which may come before their events. An event with an older version than what is known
+    changes nothing; a listing always counts, since after a restore of etcd all versions are older.
     """
 
     def __init__(self) -> None:
@@ -65,6 +66,8 @@ class ChildCache:
         if event == "DELETED":
             return key if self.forget(key, ref(obj), obj["metadata"]["uid"]) else None
         family = self._families.setdefault(key, _Family())
+        if event is not None and _is_old(family, obj):
+            return None
         changed = _store_pod(family, obj) if obj["kind"] == "Pod" else _store_child(family, obj)
         return key if changed else None
 
@@ -165,8 +168,6 @@ def _owns(workload: WorkloadState, pod: PodState) -> bool:
 
 def _store_pod(family: _Family, obj: Object) -> bool:
     known, found = family.pods.get(obj["metadata"]["name"]), pod_state(obj)
-    if known is not None and _older(found, known):
-        return False
     family.pods[found.name] = found
     return known is None or not _same(known, found)
 
@@ -174,8 +175,6 @@ def _store_pod(family: _Family, obj: Object) -> bool:
 def _store_child(family: _Family, obj: Object) -> bool:
     child, found = ref(obj), live(obj)
     known = family.live.get(child)
-    if known is not None and _older(found, known):
-        return False
     family.live[child] = found
     changed = known is None or not _same(known, found)
     if child.kind in ("Deployment", "StatefulSet"):
@@ -189,12 +188,14 @@ def _store_child(family: _Family, obj: Object) -> bool:
     return changed
 
 
-def _older(found: State, known: State) -> bool:
-    """Versions are numbers that rise within a cluster (KEP-5504); the same version brings nothing."""
-    if found.uid != known.uid:
+def _is_old(family: _Family, obj: Object) -> bool:
+    """Whether more is known already. Versions are numbers that rise within a cluster (KEP-5504)."""
+    metadata = obj["metadata"]
+    known = family.pods.get(metadata["name"]) if obj["kind"] == "Pod" else family.live.get(ref(obj))
+    if known is None or known.uid != metadata["uid"]:
         return False
     try:
-        return int(found.resource_version) < int(known.resource_version)
+        return int(metadata["resourceVersion"]) < int(known.resource_version)
     except ValueError:
         return False
 
