@@ -94,6 +94,7 @@ def make_settings(children: Sequence[Kind]) -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = INACTIVITY_SECONDS
     settings.watching.chunk_size = LIST_PAGE
     settings.queueing.idle_timeout = IDLE_SECONDS
+    settings.queueing.exit_timeout = IDLE_SECONDS
     for kind in children:
         group, _, version = kind.api_version.rpartition("/")
         settings.watching.label_selectors[group, version, kind.plural] = PIPELINE_LABEL

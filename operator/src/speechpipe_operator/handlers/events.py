@@ -13,10 +13,8 @@ class WatchEvent:
     kind: str
     object: Object
     gone: bool
-    listed: bool
-    """It comes out of a list, not out of a watch: a watch begins, or had to begin anew."""
 
 
 def event_of(kind: str, raw: Any) -> WatchEvent:  # noqa: ANN401 - kopf's RawEvent
     """The event that kopf hands to a handler."""
-    return WatchEvent(kind, raw["object"], gone=raw["type"] == "DELETED", listed=raw["type"] is None)
+    return WatchEvent(kind, raw["object"], gone=raw["type"] == "DELETED")

@@ -70,7 +70,7 @@ class Active:
         self._watch_heart = Heart("the loop of the watches", settings.stall_seconds)
         self._queue_heart = Heart("a reconcile", settings.stall_seconds)
         wellness.hearts = (*wellness.hearts, self._watch_heart, self._queue_heart)
-        self._watching = Watching(self._take, metrics, self._watch_heart)
+        self._watching = Watching(self._take, metrics, self._watch_heart, self._saw_list)
         self._listed = asyncio.Event()
         self._settled = False
         self._log = get_logger(__name__)
@@ -107,12 +107,14 @@ class Active:
             return await self._controller.handle(key)
 
     def _take(self, event: WatchEvent) -> None:
-        if event.listed and self._settled:
-            self._listed.set()
         try:
             self._controller.take(event)
         except Exception:  # noqa: BLE001 - one strange object must not end the watches
             self._log.exception("event_not_understood", kind=event.kind, name=event.object["metadata"].get("name"))
+
+    def _saw_list(self) -> None:
+        if self._settled:
+            self._listed.set()
 
     async def _check(self) -> None:
         while True:

@@ -52,10 +52,18 @@ class Watching:
         sink: takes events, in the event loop of whoever made this.
         metrics: counts.
         heart: beats while kopf's loop moves.
+        listed: told when something was listed: at first, and when a watch could not be taken up where it ended.
     """
 
-    def __init__(self, sink: Callable[[WatchEvent], None], metrics: OperatorMetrics, heart: Heart) -> None:
-        self._sink, self._metrics, self._heart = sink, metrics, heart
+    def __init__(
+        self,
+        sink: Callable[[WatchEvent], None],
+        metrics: OperatorMetrics,
+        heart: Heart,
+        listed: Callable[[], None],
+    ) -> None:
+        self._sink, self._metrics, self._heart, self._listed = sink, metrics, heart, listed
+        self._loop = asyncio.get_running_loop()
         self._wanted: Watched | None = None
         self._changed = asyncio.Event()
         self._log = get_logger(__name__)
@@ -77,10 +85,9 @@ class Watching:
                 await self._watch(self._wanted)
 
     async def _watch(self, wanted: Watched) -> None:
-        loop = asyncio.get_running_loop()
         thread = WatchThread(
             wanted,
-            sink=lambda event: _hand_over(loop, self._sink, event),
+            sink=lambda event: self._hand_over(self._sink, event),
             login=lambda: open_session(self._count),
             on_retry=self._metrics.watch_retried,
             beat=self._heart.beat,
@@ -101,6 +108,13 @@ class Watching:
 
     def _count(self, call: Call, status: int) -> None:
         self._metrics.request(call.verb, call.kind, status or "error")
+        if call.verb == "list":
+            self._hand_over(self._listed)
+
+    def _hand_over(self, take: Callable[..., None], *values: object) -> None:
+        """From kopf's thread to ours; what comes after the end of our loop is of no use."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(take, *values)
 
     @staticmethod
     async def _wait(something: object, seconds: float) -> None:
@@ -108,9 +122,3 @@ class Watching:
             await asyncio.wait_for(something, seconds)  # type: ignore[arg-type]
         except TimeoutError:
             return
-
-
-def _hand_over(loop: asyncio.AbstractEventLoop, sink: Callable[[WatchEvent], None], event: WatchEvent) -> None:
-    """From kopf's thread to ours; what comes after the end of our loop is of no use."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(sink, event)
