@@ -327,7 +327,7 @@ class Cluster(RuleBasedStateMachine):
 
 
 TestCluster = Cluster.TestCase
-TestCluster.settings = settings(max_examples=600, stateful_step_count=40, deadline=None)
+TestCluster.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 2])
