@@ -79,7 +79,8 @@ def essence(obj: Object) -> Object:
     own, checksums of passwords, and defaults that depend on history.
     """
     found: Object = copy.deepcopy(obj)
-    found.pop("status", None)
+    for name in ("apiVersion", "status"):  # lists leave out the one, nobody wishes the other
+        found.pop(name, None)
     metadata = found["metadata"]
     for name in ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "namespace"):
         metadata.pop(name, None)
