@@ -225,6 +225,24 @@ async def test_while_redis_is_away_the_number_stays_and_the_reason_is_said(valke
     assert "p-redis is missing" in only(await scaler.tick()).decision.detail
 
 
+async def test_a_number_in_the_spec_is_not_held_up_for_ever_by_a_redis_that_is_away(world: World) -> None:
+    """At first only pods without a node go; after a minute the workers' own draining has to do."""
+    world.url = ""
+    world.deploy("stt", 3)
+    homeless = replace(world.pods["p-stt-0"], ready=False, scheduled=False, unschedulable="0/1 nodes")
+    world.pods["p-stt-0"] = homeless
+    scaler = world.scaler(stt("fixed", 1))
+    await scaler.tick()
+    assert world.calls == ["scale stt 2"]
+    del world.pods["p-stt-0"]
+    world.deployments["stt"] = replace(world.deployments["stt"], existing=2, updated=2)
+    await scaler.tick()
+    assert world.calls == ["scale stt 2"]
+    world.now += 61
+    await scaler.tick()
+    assert world.calls == ["scale stt 2", "scale stt 1"]
+
+
 async def test_a_refused_permission_is_said(world: World) -> None:
     """The decision stands in the report, with the reason why it is not carried out."""
     world.deploy("stt", 1)

@@ -29,6 +29,9 @@ FORGET_SECONDS: Final = 60.0
 WHOLE_SECONDS: Final = 60.0
 """A stage at rest is read whole so often; in between a glance does."""
 
+PATIENCE_SECONDS: Final = 60.0
+"""After so long without Redis a number in the spec is carried out without asking who holds what."""
+
 SILENT_SECONDS: Final = 30.0
 """After which a worker that does not answer its cordon is named."""
 
@@ -83,6 +86,7 @@ class StageScaler:
         self._written_over = ""
         """Version of the workload that a number was last applied to: while that is what is seen, it is old."""
         self._forget_at = 0.0
+        self._answered_at = clock()
 
     async def look(self, shards: Shards, observed: Observed, error: str = "") -> View | None:
         """What is there now; None before the workload has been seen. ``error`` says why there is no Redis to ask."""
@@ -101,6 +105,8 @@ class StageScaler:
                 backlog, consumers = reading.backlog, reading.consumers
             except BacklogError as failure:
                 self._reading, error = None, str(failure)
+            else:
+                self._answered_at = self._clock()
         workers = workers_of(observed, component, cordons)
         return None if workers is None else View(workload, workers, pods, backlog, consumers, cordons, error)
 
@@ -134,9 +140,16 @@ class StageScaler:
         return replace(report, decision=_told(decision, steps))
 
     async def _without_redis(self, view: View, decision: Decision) -> None:
-        """More workers hurt nobody; fewer might."""
-        if decision.replicas > view.workload.desired and self.stage.mode != "external":
-            await self._scale(view.workload, decision.replicas)
+        """More workers hurt nobody; fewer might, so that only pods without a node go: nobody is known to hold nothing.
+
+        Somebody who has written a number must not wait for ever for a Redis that never answers: in the end the workers'
+        own draining has to do.
+        """
+        replicas = next_steps(decision.replicas, view.workload, [Hand(pod) for pod in view.pods]).replicas
+        if self.stage.mode == "fixed" and self._clock() - self._answered_at >= PATIENCE_SECONDS:
+            replicas = decision.replicas
+        if self.stage.mode != "external" and replicas is not None and replicas != view.workload.desired:
+            await self._scale(view.workload, replicas)
 
     async def _step(self, shards: Shards, view: View, decision: Decision) -> Steps:
         hands = [self._hand(pod, view) for pod in view.pods]
