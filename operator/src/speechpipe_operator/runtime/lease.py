@@ -126,7 +126,8 @@ class LeaseKeeper:
         self._lost_to: str | None = None
         try:
             async with asyncio.timeout(self._candidate.terms.request):
-                wish = self._candidate.consider(await self._store.read(), self._clock(), stamp())
+                found = self._candidate.ours or await self._store.read()
+                wish = self._candidate.consider(found, self._clock(), stamp())
                 if isinstance(wish, Wait):
                     self._lost_to = wish.holder
                     self._say("standby", f"waiting for the lease that {wish.holder} holds")
@@ -135,8 +136,10 @@ class LeaseKeeper:
                 began = self._clock()
                 self._candidate.written(await self._store.write(wish.record), began)
         except LeaseConflictError:
+            self._candidate.doubt()
             return False
         except (LeaseError, TimeoutError) as error:
+            self._candidate.doubt()
             self.trouble = str(error) or f"no answer about the Lease within {self._candidate.terms.request:g} s"
             self._say("lease_trouble", self.trouble)
             return False

@@ -98,6 +98,17 @@ class Candidate:
             return Wait(found.holder)
         return Write(Record(self.identity, self.terms.duration, stamp, stamp, found.transitions + 1, found.version))
 
+    @property
+    def ours(self) -> Record | None:
+        """The record as we wrote it last, where nothing else has been seen since: it need not be read to be renewed,
+        since its version is a precondition of the write.
+        """
+        return self._seen if self._seen is not None and self._seen.holder == self.identity else None
+
+    def doubt(self) -> None:
+        """The last write failed, or nobody knows: what stands there has to be read."""
+        self._seen = None if self.ours is not None else self._seen
+
     def written(self, record: Record, began: float) -> None:
         """Our record is stored. ``began``: monotonic seconds before the request was sent: the lease runs from then."""
         self._seen, self._seen_at = record, began
