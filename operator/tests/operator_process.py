@@ -25,7 +25,7 @@ PIPELINES_NAMESPACE = "speech"
 """Names in the shipped files, which tests replace."""
 RULES = "/apis/rbac.authorization.k8s.io/v1"
 POLL_SECONDS = 0.05
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 _SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 
 

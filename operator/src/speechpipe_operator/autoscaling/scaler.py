@@ -33,7 +33,7 @@ class Pace:
     active: float = 2.0
     idle: float = 5.0
     unscaled: float = 15.0
-    """Where all numbers are given: the backlog is only shown."""
+    """Where all numbers are given and no worker needs an accelerator: the backlog is only shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,11 @@ class PipelineScaler:
         stages = self._stages.values()
         if any(stage.acting for stage in stages) or any(_has_work(stage) for stage in report.stages):
             return self._pace.active
-        return self._pace.idle if any(stage.stage.mode == "auto" for stage in stages) else self._pace.unscaled
+        return (
+            self._pace.idle
+            if any(stage.stage.mode == "auto" or stage.stage.scarce for stage in stages)
+            else self._pace.unscaled
+        )
 
 
 def _has_work(stage: StageReport) -> bool:

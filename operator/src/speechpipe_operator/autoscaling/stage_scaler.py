@@ -10,6 +10,7 @@ from speechpipe_operator.autoscaling.backlog import BacklogError, Reading, forge
 from speechpipe_operator.autoscaling.cordons import Cordons
 from speechpipe_operator.autoscaling.crew import Cordon, Hand, is_alive, workers_of
 from speechpipe_operator.autoscaling.decide import decide
+from speechpipe_operator.autoscaling.fixed import Places, fixed, waits_in_vain
 from speechpipe_operator.autoscaling.glance import still_at_rest
 from speechpipe_operator.autoscaling.hands import ScaleApi
 from speechpipe_operator.autoscaling.memory import Memory
@@ -82,6 +83,7 @@ class StageScaler:
         self._read_at = 0.0
         """When all has to be read again, however quiet it is."""
         self._memory: Memory | None = None
+        self._places: Places | None = None
         self._uid = ""
         self._written_over = ""
         """Version of the workload that a number was last applied to: while that is what is seen, it is old."""
@@ -95,7 +97,7 @@ class StageScaler:
         if workload is None:
             return None
         if workload.uid != self._uid:
-            self._uid, self._memory = workload.uid, None
+            self._uid, self._memory, self._places = workload.uid, None, None
         cordons: dict[str, Cordon] = {}
         backlog, consumers = None, Consumers()
         if not error:
@@ -113,6 +115,9 @@ class StageScaler:
     def decide(self, view: View, upstream_rate: float) -> Decision:
         """How many workers there should be, by whoever decides that."""
         stage, now = self.stage, self._clock()
+        if stage.mode == "fixed":
+            decision, self._places = fixed(stage, view.workload, view.pods, self._places, now)
+            return decision
         if stage.mode != "auto":
             return _given(stage, view.workload.desired)
         memory = self._memory or Memory.starting(view.workload.desired, now)
@@ -128,6 +133,9 @@ class StageScaler:
             return report
         self.acting = decision.replicas != view.workload.desired
         try:
+            if waits_in_vain(decision, view.workload, view.pods):
+                await self._scale(view.workload, decision.replicas)
+                return report
             if view.backlog is None or not decision.valid:
                 await self._without_redis(view, decision)
                 return report
@@ -209,8 +217,6 @@ class StageScaler:
 
 
 def _given(stage: ScaledStage, current: int) -> Decision:
-    if stage.mode == "fixed":
-        return Decision(stage.replicas, "Fixed", f"The spec asks for {stage.replicas}")
     if stage.mode == "external":
         return Decision(current, "External", f"Something else scales; it asks for {current}")
     return Decision(current, "Paused", f"The pipeline is paused; the number stays at {current}")

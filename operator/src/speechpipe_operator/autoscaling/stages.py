@@ -24,6 +24,8 @@ class ScaledStage:
     """The spec's number (fixed), or the one to begin with."""
     policy: Policy
     """Of mode auto; else only its bounds have a meaning."""
+    scarce: bool = False
+    """Whether each worker takes accelerators, so that a rollout has no room for one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,11 @@ def scaled_pipeline(spec: Spec, plan: Plan) -> ScaledPipeline:
 def _stage(component: Component, spec: Spec) -> ScaledStage:
     scaling = component.pods.scaling
     mode: Mode = "paused" if spec.paused else scaling.mode
+    scarce = component.pods.gpu is not None
     if isinstance(scaling.policy, Autoscaling):
-        return ScaledStage(component.name, mode, component.replicas, policy_of(scaling.policy))
+        return ScaledStage(component.name, mode, component.replicas, policy_of(scaling.policy), scarce)
     fixed = Policy(min_replicas=component.replicas, max_replicas=component.replicas)
-    return ScaledStage(component.name, mode, component.replicas, fixed)
+    return ScaledStage(component.name, mode, component.replicas, fixed, scarce)
 
 
 def policy_of(given: Autoscaling) -> Policy:

@@ -15,13 +15,15 @@ class Part:
     """What the status needs to know of a component's plan.
 
     ``needed`` is how many ready pods make it good enough to serve: all of a fixed number, the minimum of a scaled one
-    (a pipeline that scales up is not broken). ``secrets`` are those that its pods refer to.
+    (a pipeline that scales up is not broken). ``secrets`` are those that its pods refer to. ``wished`` is the spec's
+    number where that is fixed: fewer may be asked for while GPUs are full.
     """
 
     component: str
     needed: int
     accelerator: str | None = None
     secrets: frozenset[str] = frozenset()
+    wished: int = 0
 
 
 def judge(pipeline: str, part: Part, observed: Observed, report: ApplyReport) -> tuple[Verdict, Verdict | None]:
@@ -33,12 +35,13 @@ def judge(pipeline: str, part: Part, observed: Observed, report: ApplyReport) ->
     wrong = refused or _wrong(part, workload, observed)
     if workload.desired == 0 and part.needed == 0:
         return wrong or Verdict("True", "ScaledToZero", "no workers: there is no work"), wrong
-    needed = min(max(part.needed, 1), max(workload.desired, 1))
+    total = max(workload.desired, part.wished)
+    needed = min(max(part.needed, 1), max(total, 1))
     if workload.rolling and needed > 1:
         needed -= 1
-    counts = f"{workload.ready} of {workload.desired} ready"
+    counts = f"{workload.ready} of {total} ready"
     if workload.ready >= needed and not refused:
-        if wrong is None and workload.ready < workload.desired:
+        if wrong is None and workload.ready < total:
             return Verdict("True", "Serving", counts), None
         return Verdict(
             "True", "Serving" if wrong else "AllReady", f"{counts}; {wrong.message}" if wrong else counts
@@ -73,7 +76,7 @@ def _wrong(part: Part, workload: WorkloadState, observed: Observed) -> Verdict |
     if found is None:
         found = _unbound([claim for claim in observed.claims if claim.component == component])
     if found is None:
-        found = waiting(component, pods, workload.desired, part.accelerator)
+        found = waiting(component, pods, max(workload.desired, part.wished), part.accelerator)
     if found is None and not workload.progressing:
         stuck = f"the rollout of {CALLED.get(component, component)} makes no progress; see: kubectl describe pods"
         return Verdict("False", "RolloutStuck", stuck)

@@ -100,7 +100,8 @@ def _part(name: str, spec: Spec) -> Part:
     if worker is None:
         raise ValueError(f"the plan has {name}, the spec has not")
     needed = worker.autoscaling.min_replicas if worker.autoscaling else worker.replicas
-    return Part(name, needed, _accelerator(worker.gpu), frozenset(_redis_secret(spec)))
+    wished = 0 if worker.autoscaling else worker.replicas
+    return Part(name, needed, _accelerator(worker.gpu), frozenset(_redis_secret(spec)), wished)
 
 
 def _accelerator(gpu: Gpu | None) -> str | None:

@@ -35,13 +35,14 @@ def waiting(component: str, pods: Sequence[PodState], total: int, accelerator: s
     Args:
         component: whose pods they are.
         pods: all of its pods.
-        total: how many there should be.
+        total: how many there should be; those that have not even been asked for, since one waits already, count too.
         accelerator: the extended resource or device class that a pod asks for, if any.
     """
     stuck = [pod for pod in pods if pod.unschedulable and not pod.terminating]
     if not stuck:
         return None
-    who = pods_of(len(stuck), max(total, len(stuck)), component)
+    with_a_place = sum(pod.scheduled for pod in pods if not pod.terminating)
+    who = pods_of(max(len(stuck), total - with_a_place), max(total, len(stuck)), component)
     verb = "waits" if who.startswith("the ") else "wait"
     message = stuck[0].unschedulable or ""
     found = _FIT.search(message)
