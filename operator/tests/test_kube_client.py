@@ -36,6 +36,10 @@ CONFIG_MAP: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"nam
 QUICK = Retry(attempts=3, first=0.01)
 
 
+NO_JSON = -1
+"""For ``Moody``: 200, and a page for people."""
+
+
 class Moody:
     """An HTTP server that answers with the statuses it is given, one after the other, and the last for ever."""
 
@@ -52,6 +56,8 @@ class Moody:
         await asyncio.sleep(0)
         self.now -= 1
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        if status == NO_JSON:
+            return web.Response(text="<html>a proxy's page</html>")
         headers = {"Retry-After": "0"} if status == 429 else {}
         return web.json_response({"kind": "Status", "message": "moody", "items": []}, status=status, headers=headers)
 
@@ -85,6 +91,16 @@ async def test_reads_and_applies_are_tried_again(moody: tuple[Moody, KubeApi], s
         server.statuses, server.seen = [status, status, 200], []
         await call()
         assert len(server.seen) == 3
+
+
+async def test_an_answer_of_somebody_else_is_no_answer(moody: tuple[Moody, KubeApi]):
+    """A page that something in between answers with counts as a server that is away."""
+    server, api = moody
+    server.statuses = [NO_JSON, 200]
+    await api.get("ConfigMap", "n", "a")
+    server.statuses = [NO_JSON]
+    with pytest.raises(Unavailable, match="no JSON"):
+        await api.get("ConfigMap", "n", "a")
 
 
 async def test_attempts_have_a_bound(moody: tuple[Moody, KubeApi]):

@@ -2,7 +2,7 @@
 
 from kubernetes.aio.client import ApiClient
 
-from speechpipe_operator.kube.api import ABSENT, Guard, KubeApi, OnCall
+from speechpipe_operator.kube.api import ABSENT, KubeApi
 from speechpipe_operator.kube.capabilities import Capabilities, discover
 from speechpipe_operator.kube.connect import NoCluster, connect
 from speechpipe_operator.kube.errors import (
@@ -20,6 +20,7 @@ from speechpipe_operator.kube.errors import (
 from speechpipe_operator.kube.kinds import KINDS, Kind, kind_of
 from speechpipe_operator.kube.retry import Retry
 from speechpipe_operator.kube.scale import Scale, Workload, annotate_pod, apply_scale, get_scale
+from speechpipe_operator.kube.transport import Guard, OnCall
 
 __all__ = [
     "ABSENT",

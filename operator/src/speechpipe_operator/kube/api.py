@@ -1,22 +1,16 @@
 """The Kubernetes API as JSON: few verbs, errors as sentences, bounded, retried where that is safe."""
 
-import asyncio
-import json
-import random
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode
 
-import aiohttp
 from kubernetes.aio.client import ApiClient
 
-from speechpipe_operator.kube.errors import Call, KubeError, NotFound, Unavailable, from_answer
+from speechpipe_operator.kube.errors import Call, NotFound
 from speechpipe_operator.kube.kinds import Kind, kind_of
 from speechpipe_operator.kube.retry import Retry
+from speechpipe_operator.kube.transport import JSON, Guard, OnCall, Request, Transport
 from speechpipe_operator.objects import FIELD_MANAGER, Object
 
-JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 
@@ -27,11 +21,7 @@ ABSENT: Final = "1"
 """A resource version that no object has (etcd's first write is revision 2): an apply that carries it creates, or fails
 with ``Conflict`` where the object exists. Server-side apply has no other way to create only (tried on 1.34)."""
 
-OnCall = Callable[[Call, int, float], None]
-"""Told of each request: what it was, its HTTP status (0: no answer), and how many seconds it took."""
-
-Guard = Callable[[Call], None]
-"""Asked before each request, retries too; raises where it may not be sent."""
+Page = list[Object]
 
 METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """Asks a list for what every object has alike; names, labels, owners, versions."""
@@ -71,12 +61,9 @@ class KubeApi:
         on_call: OnCall = _unheard,
         guard: Guard = _free,
     ) -> None:
-        self._client = client
-        self._slots = asyncio.Semaphore(concurrency)
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._retry = retry or Retry()
-        self._on_call = on_call
-        self._guard = guard
+        self._transport = Transport(
+            client, concurrency=concurrency, timeout=timeout, retry=retry or Retry(), on_call=on_call, guard=guard
+        )
         self.versions: dict[str, str] = {}
         """API version by kind, where the cluster's is another one than the table's; discovery fills it."""
 
@@ -103,35 +90,17 @@ class KubeApi:
             cached: let the server answer out of its memory, which may be behind by some seconds; cheap. False: exact.
         """
         query = {"labelSelector": labels} if labels else {}
-        if cached:
-            return list(
-                (await self._call("list", "GET", self._kind(kind), namespace, query=query | {"resourceVersion": "0"}))[
-                    "items"
-                ]
-            )
-        found: list[Object] = []
-        query["limit"] = str(PAGE)
-        while True:
-            page = await self._call("list", "GET", self._kind(kind), namespace, query=query)
-            found += page["items"]
-            following = page["metadata"].get("continue")
-            if not following:
-                return found
-            query["continue"] = following
+        if not cached:
+            return [item async for page in self._pages(kind, namespace, query) for item in page]
+        answer = await self._call("list", "GET", self._kind(kind), namespace, query=query | {"resourceVersion": "0"})
+        return list(answer["items"] or ())
 
     async def metadata(self, kind: str, namespace: str | None = None, labels: str = "") -> AsyncIterator[Object]:
         """The ``metadata`` of all objects of a kind, page by page, exact; so that nothing is held whole."""
-        found = self._kind(kind)
-        call = Call("list", found.name, found.plural, found.group, namespace)
-        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
-        while True:
-            page = await self._tried(call, "GET", found.path(namespace), query, None, JSON, accept=METADATA)
-            for item in page["items"] or ():
+        query = {"labelSelector": labels} if labels else {}
+        async for page in self._pages(kind, namespace, query, accept=METADATA):
+            for item in page:
                 yield item["metadata"]
-            following = page["metadata"].get("continue")
-            if not following:
-                return
-            query["continue"] = following
 
     async def create(self, obj: Object) -> Object:
         """POST an object, which may have a ``generateName`` or none; ``Conflict`` where it exists. Not tried again."""
@@ -200,7 +169,21 @@ class KubeApi:
 
     async def raw(self, path: str) -> Object:
         """GET a path outside the table, such as ``/apis``."""
-        return await self._tried(Call("get", path, path), "GET", path, {}, None, JSON)
+        return await self._transport.send(Request(Call("get", path, path), "GET", path))
+
+    async def _pages(
+        self, name: str, namespace: str | None, query: Mapping[str, str], accept: str = JSON
+    ) -> AsyncIterator[Page]:
+        kind = self._kind(name)
+        call = Call("list", kind.name, kind.plural, kind.group, namespace)
+        query = {**query, "limit": str(PAGE)}
+        while True:
+            page = await self._transport.send(Request(call, "GET", kind.path(namespace), query, accept=accept))
+            yield page["items"] or []
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            query["continue"] = following
 
     def _kind(self, name: str) -> Kind:
         return kind_of(name, self.versions.get(name))
@@ -223,66 +206,8 @@ class KubeApi:
         shown: str | None = None,
     ) -> Object:
         call = Call(verb, kind.name, kind.plural, kind.group, namespace, shown or name, subresource)
-        return await self._tried(call, method, kind.path(namespace, name, subresource), query or {}, body, content)
-
-    async def _tried(
-        self,
-        call: Call,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Object | None,
-        content: str,
-        *,
-        accept: str = JSON,
-    ) -> Object:
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await self._once(call, method, path, query, body, content, accept)
-            except KubeError as error:
-                wait = self._retry.wait(attempt, error, random.random())
-                if wait is None or call.verb not in ("get", "list", "apply"):
-                    raise
-            await asyncio.sleep(wait)
-
-    async def _once(
-        self,
-        call: Call,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Object | None,
-        content: str,
-        accept: str,
-    ) -> Object:
-        headers = {
-            "Accept": accept,
-            "User-Agent": self._client.user_agent,
-            **({"Content-Type": content} if body else {}),
-        }
-        await self._client.update_params_for_auth(headers, None, ["BearerToken"], path, method, body)
-        url = self._client.configuration.host + path
-        if query:
-            url += "?" + urlencode(query)
-        status, began = 0, time.monotonic()
-        async with self._slots:
-            self._guard(call)
-            try:
-                answer = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
-                    method, url, headers=headers, body=body, _request_timeout=self._timeout
-                )
-                data, status = await answer.read(), answer.status
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                reason = str(error) or type(error).__name__
-                raise Unavailable(call, f"can't {call}: the API server gives no answer: {reason}") from error
-            finally:
-                self._on_call(call, status, time.monotonic() - began)
-        if status >= 400:
-            raise from_answer(call, status, data, answer.headers.get("Retry-After"))
-        found: Object = json.loads(data)
-        return found
+        path = kind.path(namespace, name, subresource)
+        return await self._transport.send(Request(call, method, path, query or {}, body, content))
 
 
 def _name(obj: Object) -> str:
