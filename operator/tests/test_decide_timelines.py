@@ -109,11 +109,13 @@ def test_a_burst_is_drained_and_its_workers_leave_half_at_a_time() -> None:
 
 
 def test_a_backlog_of_a_start_calls_no_second_crowd() -> None:
-    """What piles up while workers start is theirs: three times the startup later there are not twice as many."""
+    """What piles up during a start of a minute is mostly for those who start: three are enough for the load, and at the
+    most five more are asked for to drain it, where as much work without anybody starting would call for a dozen.
+    """
     stage = Stage(Policy(1, 50), 1, startup=60)
     stage.run(60, constant(0.5, 5.0, 60))
     numbers = stage.run(600, constant(2.0, 5.0, 600))
-    assert max(numbers) <= 6
+    assert max(numbers) <= 8
 
 
 def test_to_zero_after_the_cooldown_and_back() -> None:

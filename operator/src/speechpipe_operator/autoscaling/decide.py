@@ -1,9 +1,9 @@
 """How many workers a stage should have. Pure: an observation, a memory and the time in; a decision and a memory out.
 
 ``desired = ceil((λ + work/T) / (μ · utilization))``: λ is what arrives (and a share for partials, and what the stage
-before is about to send), μ what a worker does in a *busy* second, T the drain target. Two views of it: the long one
-moves the number when it is clearly off, the short one (panic) when the workers are needed twice over. There are fewer
-workers only when fewer would have done for the whole stabilisation window.
+before is about to send), μ what a worker does in a *busy* second, T the drain target. There are two views of λ: a long
+window, and short ones that show a rise at once, less what may be chance. The higher raises the number when that is
+clearly off. There are fewer workers only when fewer would have done for the whole stabilisation window.
 """
 
 from dataclasses import replace

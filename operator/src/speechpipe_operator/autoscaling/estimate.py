@@ -30,6 +30,9 @@ PRIOR_JOBS: Final = 4
 CHANCE: Final = 1.5
 """Standard deviations of a Poisson count that the short view takes off: three jobs in six seconds are chance."""
 
+SURGE_SCALES: Final = (1, 2, 4)
+"""The short view looks at so many panic windows: the shortest shows a great rise first, longer ones a smaller one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -40,7 +43,7 @@ class Load:
     rate: float
     """λ: what arrives or is about to, whichever is more, with the partials' share."""
     surge: float
-    """λ over the short window, as much of it as is not chance; with the partials' share."""
+    """λ over the short windows, as much of it as is not chance, the highest of them; with the partials' share."""
     upstream: float
     speed: float
     """μ: work per busy second of one worker."""
@@ -71,7 +74,7 @@ def remember(policy: Policy, observation: Observation, backlog: Backlog, memory:
         at=now,
         counters=new,
         stable=memory.stable.add(now, policy.stable_seconds, work, jobs),
-        panic=memory.panic.add(now, policy.panic_seconds, work, jobs),
+        panic=memory.panic.add(now, SURGE_SCALES[-1] * policy.panic_seconds, work, jobs),
         measured=_measure(policy, memory.measured, old, new),
         startup=memory.startup.watch(observation.workers, now),
         idle_since=None if active else (now if memory.idle_since is None else memory.idle_since),
@@ -89,19 +92,17 @@ def estimate(policy: Policy, observation: Observation, backlog: Backlog, memory:
     recent = memory.partials_at is not None and memory.at - memory.partials_at <= policy.stable_seconds
     share = 1 + PARTIAL_SHARE if recent else 1.0
     arriving = memory.stable.within(policy.stable_seconds)[0] / max(policy.stable_seconds, 1e-3)
-    surge_work = _beyond_chance(memory.panic, policy.panic_seconds)
+    surge, counted = _surge(policy, memory.panic)
     upstream = max(0.0, observation.upstream_rate)
-    panic_seconds = max(policy.panic_seconds, 1e-3)
     return Load(
         arriving=arriving,
         rate=max(arriving, upstream) * share,
-        surge=surge_work / panic_seconds * share,
+        surge=surge * share,
         upstream=upstream,
         speed=_speed(policy, memory),
         work=jobs * each,
         waiting=waiting,
-        # Never less off the backlog than the surge adds to the rate, whichever of the two periods is shorter.
-        waiting_before_surge=max(0.0, waiting - surge_work * min(1.0, policy.drain_seconds / panic_seconds)),
+        waiting_before_surge=max(0.0, waiting - counted),
         oldest=max(0.0, backlog.oldest_seconds),
         startup=memory.startup.expected(memory.at),
         capacity=capacity,
@@ -151,6 +152,16 @@ def _work_of_a_job(backlog: Backlog) -> float:
     return (max(0.0, backlog.arrived_work) + PRIOR_JOBS * PRIOR_JOB_WORK) / (jobs + PRIOR_JOBS)
 
 
-def _beyond_chance(arrivals: Arrivals, seconds: float) -> float:
-    work, jobs = arrivals.within(seconds)
-    return work * max(0.0, 1 - CHANCE / sqrt(jobs)) if jobs > 0 else 0.0
+def _surge(policy: Policy, arrivals: Arrivals) -> tuple[float, float]:
+    """The highest rate of the short windows beyond chance, and the part of a backlog that it stands for.
+
+    That is one panic window of it, and never more than what the rate adds to the need: more that arrives never makes
+    fewer workers.
+    """
+    rates = []
+    for scale in SURGE_SCALES:
+        seconds = max(scale * policy.panic_seconds, 1e-3)
+        work, jobs = arrivals.within(seconds)
+        sure = max(0.0, 1 - CHANCE / sqrt(jobs)) if jobs > 0 else 0.0
+        rates.append(work * sure / seconds)
+    return max(rates), max(rates) * max(0.0, min(policy.panic_seconds, policy.drain_seconds))

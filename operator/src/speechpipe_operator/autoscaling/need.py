@@ -15,7 +15,7 @@ TOLERANCE_STARTING: Final = 0.5
 """The same while workers are starting: they are capacity that is coming, and the backlog of that time is theirs."""
 
 PANIC_FACTOR: Final = 2.0
-"""The short view acts where it asks for so many times the workers there are (Knative's panic threshold of 200 %)."""
+"""It is panic where the short view asks for so many times the workers there are (Knative's threshold of 200 %)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,14 @@ def raised(policy: Policy, workers: Workers, load: Load) -> Wish:
     long = need(policy, load, load.rate, load.waiting)
     short = need(policy, load, load.surge, load.waiting_before_surge)
     wish = Wish(current, "Steady")
-    if long > current * (1 + (TOLERANCE_STARTING if workers.starting > 0 else TOLERANCE)):
-        wish = Wish(whole(policy, long), "Upstream" if load.upstream > load.arriving else "Backlog")
-    if short >= PANIC_FACTOR * max(1, load.capacity) and whole(policy, short) > wish.replicas:
-        wish = Wish(whole(policy, short), "Panic")
+    if max(long, short) > current * (1 + (TOLERANCE_STARTING if workers.starting > 0 else TOLERANCE)):
+        reason: Reason = "Upstream" if load.upstream > load.arriving else "Backlog"
+        if short >= PANIC_FACTOR * max(1, load.capacity):
+            reason = "Panic"
+        wish = Wish(max(current, whole(policy, max(long, short))), reason)
     if current == 0:
         return Wish(max(1, wish.replicas), "WokenUp")
-    return wish if wish.replicas > current else Wish(current, "Steady")
+    return wish
 
 
 def enough(policy: Policy, workers: Workers, load: Load) -> int:
@@ -53,12 +54,13 @@ def enough(policy: Policy, workers: Workers, load: Load) -> int:
 def need(policy: Policy, load: Load, rate: float, waiting: float) -> float:
     """Workers, not yet a whole number: ``(λ + work/T) / (μ · utilization)``.
 
-    Work that the workers there will have done before another could start asks for none. That holds as long as the
-    oldest job is no older than the drain target and a start explain; at twice that age all that waits counts, twice.
+    Work that the workers there will have done within the drain target needs nobody else: headroom is for what arrives.
+    That holds as long as the oldest job is no older than the drain target and a start explain; at twice that age all
+    that waits counts, twice.
     """
     drain = max(policy.drain_seconds, 1e-3)
     late = min(1.0, max(0.0, load.oldest / (drain + load.startup) - 1))
-    spare = max(0.0, load.capacity * load.speed - rate) * load.startup
+    spare = max(0.0, load.capacity * load.speed - rate) * drain
     work = max(0.0, waiting * (1 + late) - spare * (1 - late))
     return (rate + work / drain) / (load.speed * min(1.0, max(policy.utilization, 1e-3)))
 

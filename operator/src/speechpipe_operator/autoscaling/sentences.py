@@ -32,8 +32,8 @@ def _load(wish: Wish, policy: Policy, observation: Observation, load: Load, leas
 
 def _panic(wish: Wish, policy: Policy, observation: Observation, load: Load, least: int) -> str:
     return (
-        f"{load.surge:.1f} s of audio a second came in within {policy.panic_seconds:g} s and {load.work:.0f} s wait or"
-        f" are in hand, more than twice what {_count(load.capacity)} can do; {_count(wish.replicas)} at once"
+        f"{load.surge:.2f} s of audio arrive a second all at once and {load.work:.0f} s wait or are in hand, more than"
+        f" twice what {_count(load.capacity)} should do: {_count(wish.replicas)}"
     )
 
 

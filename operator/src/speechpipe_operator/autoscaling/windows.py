@@ -35,14 +35,16 @@ class Arrivals:
         return Arrivals((*kept[max(0, outside - 1) :], new))
 
     def within(self, seconds: float) -> tuple[float, float]:
-        """Work and jobs of the window that ends at the newest point."""
+        """Work and jobs of the last ``seconds`` before the newest point, as far back as is remembered."""
         if len(self.points) < 2:
             return 0.0, 0.0
-        newest, (first, second) = self.points[-1], self.points[:2]
+        newest = self.points[-1]
         begin = newest.at - seconds
-        if first.at >= begin:
-            return newest.work - first.work, newest.jobs - first.jobs
-        share = min(1.0, (begin - first.at) / (second.at - first.at))
+        index = len(self.points) - 2
+        while index > 0 and self.points[index].at > begin:
+            index -= 1
+        first, second = self.points[index], self.points[index + 1]
+        share = max(0.0, begin - first.at) / (second.at - first.at) if second.at > first.at else 0.0
         work = first.work + share * (second.work - first.work)
         jobs = first.jobs + share * (second.jobs - first.jobs)
         return newest.work - work, newest.jobs - jobs
