@@ -69,7 +69,7 @@ async def fewest_ready(rest: Rest, namespace: str, seen: list[int]) -> None:
         seen.append(found.get("status", {}).get("readyReplicas", 0))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_full_gpus_are_said_and_a_rollout_on_them_ends(
     fleet: Operators, cluster_rest: Rest, cluster_namespace: str
 ):
@@ -101,7 +101,7 @@ async def test_full_gpus_are_said_and_a_rollout_on_them_ends(
         assert (await deployment(rest, namespace))["status"]["readyReplicas"] == 4
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_devices_are_claimed_and_mig_slices_asked_for(
     fleet: Operators, cluster_rest: Rest, cluster_namespace: str
 ):
@@ -137,7 +137,7 @@ async def rolled_out(rest: Rest, namespace: str, beam_size: str, at_least: int) 
     Raises:
         TimeoutError: the rollout stands still.
     """
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             pods = await rest.items(f"/api/v1/namespaces/{namespace}/pods", **STT)
             running = [pod for pod in pods if pod["spec"].get("nodeName")]
