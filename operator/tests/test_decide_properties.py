@@ -231,7 +231,7 @@ def test_the_memory_is_bounded(policy: Policy, cycle: list[Observation], step: f
     for turn in range(600):
         _, memory = decide(policy, cycle[turn % len(cycle)], memory, turn * step)
         for window in (memory.stable, memory.panic):
-            assert len(window.points) <= RESOLUTION + 3
+            assert len(window.points) <= 2 * RESOLUTION + 3
         for highest in (memory.wishes, memory.numbers):
             assert len(highest.points) <= RESOLUTION + 1
 

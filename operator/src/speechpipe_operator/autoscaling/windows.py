@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 RESOLUTION: Final = 60
-"""Points that a window is cut into; polling faster than that adds none."""
+"""Parts that a window is cut into; each has two points at most, however often it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
