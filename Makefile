@@ -8,7 +8,7 @@ MODELS := whisper-base audioeval
 PIPELINE ?= examples/local.yaml
 SPEECH ?= ../shared/speech
 SETTINGS := speechpipe_gateway.settings:GatewaySettings speechpipe_stt.settings:SttSettings \
-  speechpipe_translate.settings:TranslateSettings
+  speechpipe_translate.settings:TranslateSettings speechpipe_operator.runtime.settings:OperatorSettings
 SETTINGS_PAGE := docs/settings.md
 CRD := crds/speechpipelines.yaml
 RESOURCE_PAGE := docs/resource.md
@@ -68,6 +68,7 @@ e2e: setup ## Break whole pipelines of real processes (a part of `make test`)
 .PHONY: soak
 soak: setup ## The same, ten times as often; takes long
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local --soak
+	@$(BIN)/pytest --rootdir=operator operator/tests/test_operator_faults.py --soak --timeout=3600
 
 .PHONY: lint
 lint: setup ## Check style, types (mypy --strict) and import contracts

@@ -39,9 +39,8 @@ EDITS: dict[str, list[dict[str, Any]]] = {
 COMMON: list[dict[str, Any]] = [
     {"metadata": {"labels": {LABEL: "me"}}},
     {"metadata": {"labels": {LABEL: None}}},
-    {"metadata": {"ownerReferences": None}},
 ]
-"""For any kind. Without its owner a child is nobody's, and is taken back since it carries our fields."""
+"""For any kind."""
 
 
 def wish(obj: dict[str, Any]) -> Any:
@@ -53,7 +52,7 @@ async def mischief(rest: Rest, namespace: str, child: tuple[str, str], dice: ran
     """Do something to a child; what it was, in words."""
     kind, name = child
     path = f"{PATHS[kind].format(namespace)}/{name}"
-    patch = dice.choice([None, *COMMON[:2], *EDITS[kind]])
+    patch = dice.choice([None, *COMMON, *EDITS[kind]])
     if patch is None:
         await rest.delete(path, propagationPolicy="Background")
         return f"delete {kind}/{name}"

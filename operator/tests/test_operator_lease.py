@@ -10,8 +10,6 @@ from operator_process import Operators, operators
 from speechpipe_operator.testing.control_plane import ControlPlane
 from speechpipe_operator.testing.rest import Rest
 
-LEASE_SECONDS = 3
-
 
 @pytest_asyncio.fixture
 async def fleet(control_plane: ControlPlane, tmp_path: Path, namespace: str, crd: str) -> AsyncIterator[Operators]:
@@ -47,9 +45,9 @@ async def test_the_second_waits_and_takes_over_from_a_killed_first(fleet: Operat
 
 async def test_a_stopped_operator_gives_the_lease_back(fleet: Operators, rest: Rest):
     """After SIGTERM the lease is nobody's, the exit status is 0, and the next is active at once."""
-    first = fleet.start("first", LEASE_SECONDS="60")
+    first = fleet.start("first", LEASE_SECONDS="600")
     await first.said("active")
-    second = fleet.start("second", LEASE_SECONDS="60")
+    second = fleet.start("second", LEASE_SECONDS="600")
     await second.said("standby")
 
     assert await first.stop() == 0
