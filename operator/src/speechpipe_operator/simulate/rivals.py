@@ -9,9 +9,9 @@ from speechpipe_operator.simulate.hpa import Behavior, Direction
 from speechpipe_operator.simulate.keda import ScaledObject
 from speechpipe_operator.simulate.kpa import KpaConfig
 
-QUICK_DOWN: Final = Behavior(down=Direction(60.0, Behavior().down.rules))
-"""An HPA that takes pods away after one minute instead of five."""
-TUNED_KEDA: Final = ScaledObject(triggers=(("pendingEntriesCount", 0.7), ("lagCount", 1.0)), behavior=QUICK_DOWN)
+SOONER_DOWN: Final = Behavior(down=Direction(120.0, Behavior().down.rules))
+"""An HPA that takes pods away after two minutes instead of five."""
+TUNED_KEDA: Final = ScaledObject(triggers=(("pendingEntriesCount", 0.7), ("lagCount", 3.0)), behavior=SOONER_DOWN)
 TUNED_KPA: Final = KpaConfig()
 """Knative's defaults, for workers that do one job at a time, were the best."""
 
