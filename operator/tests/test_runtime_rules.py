@@ -150,13 +150,23 @@ def test_as_many_pipelines_roll_at_once_as_there_are_places():
     assert gate.enter("b", 0, spec_changed=False)
     assert not gate.enter("c", 0, spec_changed=False)
     assert gate.enter("d", 0, spec_changed=True)
-    gate.settle("a", rolling=True)
+    gate.settle("a", wrote=True, rolling=True)
     assert not gate.enter("c", 1, spec_changed=False)
-    gate.settle("a", rolling=False)
+    gate.settle("a", wrote=False, rolling=True)
+    assert not gate.enter("c", 1, spec_changed=False)
+    gate.settle("a", wrote=False, rolling=False)
     assert gate.enter("c", 2, spec_changed=False)
     assert not gate.enter("e", 3, spec_changed=False)
     assert gate.enter("e", 3 + LONGEST_SECONDS, spec_changed=False)
     assert gate.enter("b", 4 + LONGEST_SECONDS, spec_changed=False)  # it has passed already
+
+
+def test_a_pipeline_that_rolls_for_another_reason_keeps_no_place():
+    """An image that can't be pulled since yesterday must not keep the upgrade from everybody else."""
+    gate = RollGate(1)
+    assert gate.enter("stuck", 0, spec_changed=False)
+    gate.settle("stuck", wrote=False, rolling=True)
+    assert gate.enter("next", 0, spec_changed=False)
 
 
 JSON = st.recursive(

@@ -135,7 +135,9 @@ class Controller:
                 )
         if result.pipeline is not None and result.plan is not None:
             self._scalers.update(pipeline.key, result.pipeline, result.plan)
-        self._gate.settle(pipeline.key, rolling=any(item.rolling for item in result.observed.workloads))
+        wrote = any(child.kind in ("Deployment", "StatefulSet") for child in result.report.applied)
+        rolling = any(item.rolling for item in result.observed.workloads)
+        self._gate.settle(pipeline.key, wrote=wrote, rolling=rolling)
         return result
 
     def _scale_meanwhile(self, pipeline: Seen) -> None:

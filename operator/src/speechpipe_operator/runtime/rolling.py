@@ -21,6 +21,7 @@ class RollGate:
     def __init__(self, places: int) -> None:
         self._places = places
         self._since: dict[object, float] = {}
+        self._written: set[object] = set()
         self._passed: set[object] = set()
 
     def enter(self, key: object, now: float, *, spec_changed: bool) -> bool:
@@ -44,16 +45,28 @@ class RollGate:
         self._since[key] = now
         return True
 
-    def settle(self, key: object, *, rolling: bool) -> None:
-        """``key`` has been reconciled; ``rolling``: pods of it are being replaced."""
-        if key in self._since and not rolling:
+    def settle(self, key: object, *, wrote: bool, rolling: bool) -> None:
+        """``key`` has been reconciled.
+
+        Args:
+            key: the pipeline.
+            wrote: a workload was changed by it; one that rolls for another reason needs no place.
+            rolling: pods are being replaced.
+        """
+        if key not in self._since:
+            return
+        if wrote:
+            self._written.add(key)
+        if key not in self._written or not rolling:
             self._pass(key)
 
     def forget(self, key: object) -> None:
         """The pipeline is gone."""
         self._since.pop(key, None)
+        self._written.discard(key)
         self._passed.discard(key)
 
     def _pass(self, key: object) -> None:
         del self._since[key]
+        self._written.discard(key)
         self._passed.add(key)
