@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -43,11 +44,14 @@ class Queue:
 
     async def put(self, count: int, stream: str | None = None) -> list[bytes]:
         """Add jobs; returns their ids."""
-        return [await self.redis.xadd(stream or self.stage.finals, {"job": b"x"}) for _ in range(count)]
+        entries: list[Any] = [await self.redis.xadd(stream or self.stage.finals, {"job": b"x"}) for _ in range(count)]
+        return entries
 
     async def take(self, count: int, consumer: str = "w1", stream: str | None = None) -> list[bytes]:
         """Claim jobs for a worker; returns their ids."""
-        reply = await self.redis.xreadgroup(self.stage.group, consumer, {stream or self.stage.finals: ">"}, count=count)
+        reply: Any = await self.redis.xreadgroup(
+            self.stage.group, consumer, {stream or self.stage.finals: ">"}, count=count
+        )
         return [entry for _, entries in reply for entry, _ in entries]
 
     async def settle(self, entries: list[bytes]) -> None:

@@ -25,7 +25,7 @@ TEXTS = (
 )
 NUMBERS = (0, 1, -1, 2, 64, 1000, 100_000, 2**31, 2**40, 0.5, 1.5)
 """Without 1.0, which JSON in the cluster takes for 1 and YAML on one machine does not."""
-MAPPINGS = (
+MAPPINGS: tuple[dict[str, Any], ...] = (
     *({}, {"a": "b"}, {"a b": "c"}, {"a": 1}, {"A": "b"}, {"REDIS_URL": "x"}, {"k" * 400: "1"}, {"a": "x" * 64}),
     *({"cpu": 1}, {"cpu": "1"}, {"cpu": -1}, {"cpu": True}, {"cpu": "0.0001"}, {"cpu": "5e3"}, {"containers": []}),
     *({"spec": {}}, {"spec": []}, {"metadata": {"a": 1}, "spec": {"x": None}}, {"spec": {"hostNetwork": False}}),

@@ -133,6 +133,7 @@ def test_more_work_never_gives_fewer_workers(moment: Moment, observation: Observ
     """
     backlog = observation.backlog
     assume(backlog is not None and backlog.trusted)
+    assert backlog is not None
     seen = moment.memory.counters
     if seen is not None:
         # From counters that went back nothing can be compared: what arrived since then is not known.
@@ -160,6 +161,7 @@ def test_jobs_that_join_the_queue_never_lower_the_number(
     """Jobs that arrive, are counted and wait, however short, do not make fewer workers, though they lower the mean."""
     backlog, seen = observation.backlog, moment.memory.counters
     assume(backlog is not None and backlog.trusted)
+    assert backlog is not None
     waiting = backlog.undelivered + backlog.pending
     backlog = replace(
         backlog,

@@ -1,7 +1,7 @@
 """The client itself: what it tries again, how it finds a cluster, what it can tell of one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -116,7 +116,7 @@ async def test_other_writes_are_asked_once(moody: tuple[Moody, KubeApi]):
     """A creation, a patch and a deletion may have been carried out although the answer says otherwise."""
     server, api = moody
     server.statuses = [503]
-    calls: tuple[Callable[[], object], ...] = (
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: api.create(CONFIG_MAP),
         lambda: api.patch("ConfigMap", "n", "a", {"data": {}}),
         lambda: api.delete("ConfigMap", "n", "a", uid="u"),

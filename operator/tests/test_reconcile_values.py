@@ -45,7 +45,13 @@ def deployment(**changes: Any) -> Object:
 def pod(**status: Any) -> Object:
     """A pod as a watch gives it."""
     owner = {"kind": "ReplicaSet", "name": "voice-stt-5d", "uid": "r", "controller": True}
-    metadata = {"name": "voice-stt-5d-x", "namespace": "n", "uid": "p", "resourceVersion": "5", "labels": dict(LABELS)}
+    metadata: dict[str, Any] = {
+        "name": "voice-stt-5d-x",
+        "namespace": "n",
+        "uid": "p",
+        "resourceVersion": "5",
+        "labels": dict(LABELS),
+    }
     metadata |= {"ownerReferences": [owner], "creationTimestamp": "2026-01-01T00:00:00Z"}
     return {"kind": "Pod", "metadata": metadata, "spec": {}, "status": {"phase": "Pending", **status}}
 

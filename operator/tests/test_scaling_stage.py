@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -150,7 +151,8 @@ async def test_a_worker_with_a_partial_in_hand_is_not_drained(world: World, redi
     report = only(await scaler.tick())
     assert "1 of them with work in hand" in report.decision.detail
     assert world.calls == []
-    ((entry, _),) = await redis_client.xrange(KEYS.audio_partials)
+    entries: Any = await redis_client.xrange(KEYS.audio_partials)
+    ((entry, _),) = entries
     await redis_client.xack(KEYS.audio_partials, STT_GROUP, entry)
     await redis_client.xdel(KEYS.audio_partials, entry)
     await scaler.tick()

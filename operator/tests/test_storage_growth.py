@@ -127,7 +127,7 @@ async def test_a_class_that_does_not_expand_is_said(world: World):
 
 
 async def _storage_class(rest: Rest, name: str = "growing", *, grows: bool = True) -> None:
-    body = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}}
+    body: Object = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}}
     body |= {"provisioner": "example.org/none", "allowVolumeExpansion": grows}
     await rest.apply(f"/apis/storage.k8s.io/v1/storageclasses/{name}", body, manager="speechpipe-tests")
 

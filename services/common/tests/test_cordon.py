@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from consumer_bench import POLICY, STREAMS, Bench, add, empty, pending
@@ -26,7 +27,7 @@ def seen(redis: Redis) -> Callable[[], Awaitable[bool]]:
 
 async def peer_takes(redis: Redis) -> list[bytes]:
     """What an uncordoned peer finds undelivered, which it settles."""
-    reply = await redis.xreadgroup("workers", "peer", {"jobs": ">"}, block=100)
+    reply: Any = await redis.xreadgroup("workers", "peer", {"jobs": ">"}, block=100)
     entries = [entry for _, found in reply for entry, _ in found]
     for entry in entries:
         await redis.xack("jobs", "workers", entry)

@@ -1,6 +1,7 @@
 """The counters that scaling decides by: work arrived and done, exactly once each, and time spent at it."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -50,7 +51,8 @@ class Desk:
 
     async def claim(self, stream: str = KEYS.audio_jobs, group: str = STT_GROUP) -> JobRef:
         """Read one new entry."""
-        [[_, [[entry, _fields]]]] = await self.redis.xreadgroup(group, "w", {stream: ">"}, count=1)
+        reply: Any = await self.redis.xreadgroup(group, "w", {stream: ">"}, count=1)
+        [[_, [[entry, _fields]]]] = reply
         return JobRef(stream, group, entry.decode())
 
     async def load(self, group: str = STT_GROUP) -> tuple[int, int, int]:

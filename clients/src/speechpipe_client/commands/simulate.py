@@ -46,20 +46,22 @@ def register(app: typer.Typer) -> None:
         trace: Annotated[str, typer.Argument(metavar="TRACE", help="CSV file, or name of a built-in trace.")],
         file: File = None,
         name: Name = None,
-        least: Annotated[int | None, typer.Option("--min", min=0, max=1000, help="Fewest workers. (spec: 1)")] = None,
+        least: Annotated[
+            int | None, typer.Option("--min", min=0, max=1000, help="Fewest workers. (default: the document)")
+        ] = None,
         most: Annotated[
             int | None, typer.Option("--max", min=1, max=1000, help="Most workers; 20 without a document.")
         ] = None,
         drain_seconds: Annotated[
             int | None,
-            typer.Option(min=1, max=3600, help="Work a backlog off within this. (spec: 10)"),
+            typer.Option(min=1, max=3600, help="Work a backlog off within this. (default: the document)"),
         ] = None,
         utilization: Annotated[
             int | None,
-            typer.Option(min=10, max=100, help="Percent of time that a worker is busy. (spec: 70)"),
+            typer.Option(min=10, max=100, help="Percent of time that a worker is busy. (default: the document)"),
         ] = None,
         stabilization_seconds: Annotated[
-            int | None, typer.Option(min=0, max=3600, help="Fewer were enough for so long. (spec: 120)")
+            int | None, typer.Option(min=0, max=3600, help="Fewer were enough for so long. (default: the document)")
         ] = None,
         speed: Annotated[
             float, typer.Option(min=0.01, help="Audio-seconds that the simulated worker does in a busy second.")

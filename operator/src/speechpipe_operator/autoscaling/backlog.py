@@ -1,8 +1,8 @@
-"""Reads the backlog of a stage from Redis; the only room of the operator that talks to it.
+"""Reads the backlog of a stage from Redis.
 
-``undelivered = length - pending``: settled jobs are deleted in the script that acknowledges them, so a stream holds what
-is undelivered or pending and nothing else. The group's ``lag`` says the same where it says anything: it is nil most of
-the time while several workers acknowledge and delete, so it only serves as a check.
+``undelivered = length - pending``: settled jobs are deleted in the script that acknowledges them, so a stream holds
+what is undelivered or pending and nothing else. The group's ``lag`` says the same where it says anything: it is nil
+most of the time while several workers acknowledge and delete, so it only serves as a check.
 """
 
 import asyncio

@@ -22,6 +22,8 @@ from speechpipe_operator.runtime.sweep import Sweeper
 from speechpipe_operator.runtime.teller import Teller
 from speechpipe_operator.runtime.watching import Watching, watched
 
+END_SECONDS: Final = 5.0
+
 LISTED_SECONDS: Final = 3.0
 """After something was listed anew, the sweep for what is missing since waits so long for the rest of the list."""
 
@@ -73,6 +75,7 @@ class Active:
         self._watching = Watching(self._take, metrics, self._watch_heart, self._saw_list)
         self._listed = asyncio.Event()
         self._settled = False
+        self._tasks: list[asyncio.Task[None]] = []
         self._log = get_logger(__name__)
 
     async def run(self, keeper: LeaseKeeper) -> None:
@@ -81,7 +84,7 @@ class Active:
         Raises:
             NotActiveError: the lease is lost.
         """
-        tasks = [
+        self._tasks = tasks = [
             asyncio.create_task(work, name=name)
             for name, work in {
                 "lease": keeper.keep(),
@@ -94,13 +97,22 @@ class Active:
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            lost = next((task for task in done if isinstance(task.exception(), NotActiveError)), None)
-            await (lost or next(iter(done)))
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._scalers.close()
+        if lost := next((task for task in done if isinstance(task.exception(), NotActiveError)), None):
+            await lost  # without waiting for the others: the process ends at once
+        await next(iter(done))
+
+    async def close(self) -> None:
+        """Wait until all has ended, with a bound; nothing is lost by what does not end."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=END_SECONDS)
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await self._scalers.close()
+        except TimeoutError:
+            self._log.warning("scalers_did_not_end")
 
     async def _handle(self, key: PipelineKey) -> float | None:
         async with asyncio.timeout(self._settings.stall_seconds / 2):
@@ -137,7 +149,8 @@ class Active:
     async def _sweep(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._listed.wait(), self._settings.resync_seconds)
+                async with asyncio.timeout(self._settings.resync_seconds):
+                    await self._listed.wait()
                 await asyncio.sleep(LISTED_SECONDS)
             except TimeoutError:
                 pass

@@ -93,6 +93,7 @@ class Process:
             # At once: an orderly end would take seconds in which somebody else is active, and there is nothing to save.
             sys.stderr.flush()
             os._exit(LOST_EXIT)
+        await active.close()
         if not finished:
             await keeper.release()
 

@@ -122,6 +122,8 @@ class WorkQueue(Generic[K]):
             self._news.clear()
             due = self._core.next_at()
             try:
-                await asyncio.wait_for(self._news.wait(), None if due is None else max(0.0, due - now))
+                # Not wait_for: in Python 3.11 it swallows a cancellation that comes along with the news.
+                async with asyncio.timeout(None if due is None else max(0.0, due - now)):
+                    await self._news.wait()
             except TimeoutError:
                 continue

@@ -80,7 +80,7 @@ class Watching:
             self._changed.clear()
             if self._wanted is None:
                 self._heart.beat()
-                await self._wait(self._changed.wait(), 1.0)
+                await self._wait_for_change(1.0)
             else:
                 await self._watch(self._wanted)
 
@@ -104,7 +104,7 @@ class Watching:
             await thread.stop()
         if thread.failure is not None:
             self._log.warning("watch_failed", reason=f"{type(thread.failure).__name__}: {thread.failure}")
-            await self._wait(self._changed.wait(), AGAIN_SECONDS)
+            await self._wait_for_change(AGAIN_SECONDS)
 
     def _count(self, call: Call, status: int) -> None:
         self._metrics.request(call.verb, call.kind, status or "error")
@@ -116,9 +116,9 @@ class Watching:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(take, *values)
 
-    @staticmethod
-    async def _wait(something: object, seconds: float) -> None:
+    async def _wait_for_change(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(something, seconds)  # type: ignore[arg-type]
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
         except TimeoutError:
             return
