@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from speechpipe_operator.kube import Capabilities
 from speechpipe_operator.runtime.access import Question, questions, sentences
+from speechpipe_operator.runtime.discovery import Cluster, Steady
 from speechpipe_operator.runtime.health import START_SECONDS, Heart, Wellness
 from speechpipe_operator.runtime.lease_core import Candidate, Record, Terms, Wait, Write
 from speechpipe_operator.runtime.notices import merge_patch
@@ -167,6 +169,17 @@ def test_a_pipeline_that_rolls_for_another_reason_keeps_no_place():
     assert gate.enter("stuck", 0, spec_changed=False)
     gate.settle("stuck", wrote=False, rolling=True)
     assert gate.enter("next", 0, spec_changed=False)
+
+
+def test_an_api_that_is_not_named_for_a_moment_is_not_taken_for_gone():
+    """What appears is believed at once; what is missed must be missed three times in a row, for each API by itself."""
+    steady, full, less = Steady(), Cluster(True, Capabilities(pod_monitors=True)), Cluster(True, Capabilities())
+    assert steady.take(less) == less
+    assert steady.take(full) == full
+    assert [steady.take(one) for one in (less, less, full, less, less)] == [full] * 5
+    assert steady.doubtful
+    assert steady.take(less) == less
+    assert not steady.doubtful
 
 
 JSON = st.recursive(

@@ -8,7 +8,7 @@ from typing import Final
 from speechpipe_common.logs import get_logger
 from speechpipe_operator.kube import Capabilities, KubeApi, KubeError
 from speechpipe_operator.runtime.access import Question, denied, questions, sentences
-from speechpipe_operator.runtime.discovery import MISSING_CRD, Cluster, look
+from speechpipe_operator.runtime.discovery import MISSING_CRD, Cluster, Steady, look
 from speechpipe_operator.runtime.health import Wellness
 from speechpipe_operator.runtime.metrics import OperatorMetrics
 from speechpipe_operator.runtime.settings import OperatorSettings
@@ -34,6 +34,7 @@ class Checks:
         self._api, self._settings, self._wellness, self._metrics = api, settings, wellness, metrics
         self._missing: tuple[Question, ...] = ()
         self._looks = 0
+        self._steady = Steady()
         self.cluster = Cluster(False, Capabilities())
         self._log = get_logger(__name__)
 
@@ -45,7 +46,7 @@ class Checks:
         """Look once; whether anything has changed since the last look."""
         before = self.cluster, self._missing
         try:
-            self.cluster = await look(self._api)
+            self.cluster = self._steady.take(await look(self._api))
             asked = questions(self._settings.namespaces, self._settings.operator_namespace, self.cluster.absent_groups)
             every = self._looks % ALL_AGAIN == 0
             self._missing = await denied(self._api, asked if every else set(asked) & set(self._missing))
@@ -61,7 +62,7 @@ class Checks:
 
     async def wait(self) -> None:
         """Until it is time for the next look."""
-        hurry = bool(self._wellness.missing) or self._wellness.not_ready is not None
+        hurry = bool(self._wellness.missing) or self._wellness.not_ready is not None or self._steady.doubtful
         seconds = self._settings.check_seconds
         await asyncio.sleep(min(HURRY_SECONDS, seconds) if hurry else seconds)
 
