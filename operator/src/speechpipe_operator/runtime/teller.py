@@ -17,6 +17,11 @@ PLENTY: Final = 20
 """Events of one write; more than there are conditions."""
 
 
+AGAIN_SECONDS: Final = 300.0
+"""A condition that goes to and fro is announced once in this time: a Redis that answers slowly has that of a thousand
+pipelines do so, and events are worth nothing where they are many."""
+
+
 class Teller:
     """Says to the API how a pipeline is.
 
@@ -32,6 +37,7 @@ class Teller:
     ) -> None:
         self._api, self._metrics, self._reporter, self._clock = api, metrics, reporter, clock
         self._told: dict[str, float] = {}
+        self._announced: dict[str, dict[tuple[str, str, str], float]] = {}
         self._log = get_logger(__name__)
 
     async def tell(self, pipeline: Seen, status: dict[str, Any]) -> tuple[Seen, float | None]:
@@ -62,9 +68,15 @@ class Teller:
     def forget(self, uid: str) -> None:
         """The pipeline is gone."""
         self._told.pop(uid, None)
+        self._announced.pop(uid, None)
 
     async def _announce(self, pipeline: Seen, before: dict[str, Any], after: dict[str, Any]) -> None:
+        announced, now = self._announced.setdefault(pipeline.uid, {}), self._clock()
         for condition in transitions(before, after)[:PLENTY]:
+            what = (condition["type"], condition["status"], condition["reason"])
+            if now - announced.get(what, -AGAIN_SECONDS) < AGAIN_SECONDS:
+                continue
+            announced[what] = now
             try:
                 await self._api.create(event_of(pipeline, condition, self._reporter, stamp()))
             except KubeError as error:  # an event is a courtesy; the status says the same
