@@ -63,6 +63,13 @@ async def two_ready(rest: Rest, namespace: str) -> bool:
     return bool((await deployment(rest, namespace))["status"].get("readyReplicas", 0) == 2)
 
 
+async def all_ask_for(rest: Rest, namespace: str, resource: str, count: int) -> bool:
+    """Whether there are so many STT pods on nodes, each of which asks for one of the resource."""
+    pods = await rest.items(f"/api/v1/namespaces/{namespace}/pods", **STT)
+    asked = [pod["spec"]["containers"][0]["resources"].get("limits", {}).get(resource) for pod in pods]
+    return asked == ["1"] * count and all(pod["spec"].get("nodeName") for pod in pods)
+
+
 async def fewest_ready(rest: Rest, namespace: str, seen: list[int]) -> None:
     """Note every number of ready workers that the Deployment ever has."""
     async for _, found in follow(rest, PATHS["Deployment"].format(namespace), **STT):
@@ -123,10 +130,8 @@ async def test_devices_are_claimed_and_mig_slices_asked_for(
             assert sum("allocation" in claim.get("status", {}) for claim in claims) == 1
 
             await apply(rest, namespace, gpu_pipeline(namespace, {"resourceName": profile}, replicas=2))
+            await eventually(partial(all_ask_for, rest, namespace, profile, 2), "two workers with a slice each")
             await condition(rest, namespace, "voice", "SttReady", status="True", reason="AllReady")
-            pods = await rest.items(f"/api/v1/namespaces/{namespace}/pods", **STT)
-            limits = [pod["spec"]["containers"][0]["resources"]["limits"].get(profile) for pod in pods]
-            assert [limit for limit in limits if limit] == ["1", "1"]
         finally:
             await withdraw_devices(rest, device_class)
 

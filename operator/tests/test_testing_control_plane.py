@@ -108,8 +108,9 @@ async def test_nothing_outlives_a_killed_test_run(tmp_path: Path) -> None:
     await eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), "every server is gone")
 
 
-async def test_the_definition_is_served(rest: Rest, crd: str) -> None:
+async def test_the_definition_is_served(rest: Rest, namespace: str, crd: str) -> None:
     """With the fixture ``crd`` the API server takes SpeechPipelines by the schema of ``crds/``."""
     definition = await rest.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd}")
     (version,) = definition["spec"]["versions"]
-    assert await rest.items(f"/apis/speechpipe.dev/{version['name']}/speechpipelines") == []
+    served = f"/apis/speechpipe.dev/{version['name']}/namespaces/{namespace}/speechpipelines"
+    assert await rest.items(served) == []
