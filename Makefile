@@ -75,11 +75,16 @@ lint: setup ## Check style, types (mypy --strict) and import contracts
 	@$(BIN)/python scripts/check.py --lint $(MEMBERS)
 
 .PHONY: bench
-bench: setup ## Measure word error rate, bytes to Redis and memory per session, and compare with the bars
+bench: setup ## Measure word error rate, bytes to Redis, memory per session and autoscaling, and compare with the bars
 	@test -f $(SPEECH)/manifest.json || { echo "no $(SPEECH)/manifest.json: name a folder of clips, make bench SPEECH=DIR"; exit 1; }
 	@$(BIN)/python bench/wer.py --speech $(SPEECH)
 	@$(BIN)/python bench/redis_bytes.py --speech $(SPEECH)
 	@$(BIN)/python bench/gateway_memory.py
+	@$(BIN)/python bench/autoscaling.py
+
+.PHONY: bench-operator
+bench-operator: kubernetes ## Measure the operator with a thousand pipelines on a real API server; takes half an hour
+	@$(BIN)/python bench/operator_scale.py
 
 .PHONY: fmt
 fmt: setup ## Format the code and sort its imports

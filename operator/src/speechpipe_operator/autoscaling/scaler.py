@@ -180,7 +180,7 @@ class PipelineScaler:
                 _log.info(
                     "scaling",
                     pipeline=self._name,
-                    component=stage.component,
+                    workers=stage.component,
                     replicas=stage.decision.replicas,
                     reason=stage.decision.reason,
                     detail=stage.decision.detail,
