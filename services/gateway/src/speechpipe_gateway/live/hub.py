@@ -104,12 +104,19 @@ class Hub:
             if due:
                 beat = time.monotonic()
             for session in list(self.sessions.values()):
-                session.tick()
-                if due:
-                    session.heartbeat()
-                    await self._drop_forsaken(session)
+                await self._drive(session, due=due)
             if due:
                 await self._unsubscribe_ended()
+
+    async def _drive(self, session: LiveSession, *, due: bool) -> None:
+        try:
+            session.tick()
+            if due:
+                session.heartbeat()
+                await self._drop_forsaken(session)
+        except Exception:  # one session's failure must not end the gateway; a peer adopts what it owes
+            log.exception("session_failed", client=session.client)
+            await session.end()
 
     async def drain(self, seconds: float) -> None:
         """Let what is on its way to Redis get there, then leave the sessions to other gateways."""

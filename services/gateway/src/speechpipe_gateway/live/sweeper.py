@@ -59,6 +59,10 @@ class Sweeper:
                 await self._finalise(client, stored, now)
             except (FencedError, SessionLostError):
                 log.info("sweep_overtaken", client=client)
+            except (RedisError, OSError):
+                raise
+            except Exception:  # one strange session must end neither the sweeps nor the gateway
+                log.exception("sweep_of_session_failed", client=client)
         self._metrics.sessions_swept.inc(adopted)
         return adopted
 
