@@ -51,12 +51,8 @@ class Sweeper:
         """Adopt the stale sessions and finalise their segments; returns how many sessions were adopted."""
         adopted = 0
         for client in await self._store.stale(now - STALE_SECONDS, SWEEP_LIMIT):
-            stored = await self._store.adopt(client, stale_before=now - STALE_SECONDS, now=now, owner=self._instance)
-            if stored is None:
-                continue
-            adopted += 1
             try:
-                await self._finalise(client, stored, now)
+                adopted += await self._adopt(client, now)
             except (FencedError, SessionLostError):
                 log.info("sweep_overtaken", client=client)
             except (RedisError, OSError):
@@ -65,6 +61,14 @@ class Sweeper:
                 log.exception("sweep_of_session_failed", client=client)
         self._metrics.sessions_swept.inc(adopted)
         return adopted
+
+    async def _adopt(self, client: str, now: float) -> int:
+        """1 when the session was stale indeed, and is finalised; 0 when somebody else was first."""
+        stored = await self._store.adopt(client, stale_before=now - STALE_SECONDS, now=now, owner=self._instance)
+        if stored is None:
+            return 0
+        await self._finalise(client, stored, now)
+        return 1
 
     async def _finalise(self, client: str, stored: StoredSession, now: float) -> None:
         """Submit a final for each open segment; when there is none, nobody needs to look again."""
