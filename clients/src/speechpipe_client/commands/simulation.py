@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from speechpipe_client.commands.shared import Exit, fail
@@ -88,8 +88,8 @@ def _simulate(trace: "Trace", stage: "Stage", candidates: "tuple[Candidate, ...]
         for candidate in candidates:
             task = progress.add_task(candidate.label, total=1.0)
 
-            def advance(share: float, task: int = task) -> None:
-                progress.update(task, completed=share)  # type: ignore[arg-type]
+            def advance(share: float, task: TaskID = task) -> None:
+                progress.update(task, completed=share)
 
             runs.append((candidate.label, simulate(trace, stage, candidate.scaler(), advance)))
             progress.update(task, completed=1.0)

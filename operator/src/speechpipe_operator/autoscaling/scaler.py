@@ -141,8 +141,7 @@ class PipelineScaler:
     async def _guarded(self) -> ScalingReport:
         try:
             report = await self.tick()
-        except Exception as error:  # noqa: BLE001 - see below
-            # A mistake of ours must neither end the scaling of this pipeline for good nor go unseen: it is reported.
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not end a pipeline's scaling: it is reported
             _log.exception("scaling_failed", pipeline=self._name)
             report = self._failed(f"{type(error).__name__}: {error}")
         self._tell(report)

@@ -58,7 +58,7 @@ class NoDiffBase(kopf.DiffBaseStorage):
         """Nothing was stored."""
         return
 
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: Any) -> None:  # noqa: ANN401
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: Any) -> None:  # noqa: ANN401 - see build
         """Nothing is stored."""
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
+from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -17,6 +19,7 @@ from speechpipe_common.store import SessionStore
 from speechpipe_gateway.live.session import LiveSession
 from speechpipe_gateway.metrics import GatewayMetrics
 
+T = TypeVar("T")
 log = get_logger(__name__)
 
 TICK_SECONDS = 0.1
@@ -135,13 +138,13 @@ class Hub:
         """One life of the subscription."""
         async with self._redis.pubsub() as pubsub:
             self._confirmed, self._unheard = {self._own_channel: asyncio.Event()}, asyncio.Event()
-            await pubsub.subscribe(self._own_channel, *self._expect())
+            await said(pubsub.subscribe(self._own_channel, *self._expect()))
             self._pubsub = pubsub
             late = self._expect()
             work = [asyncio.create_task(step) for step in (self._read(pubsub), self._come_back(), self._alarm())]
             try:
                 if late:
-                    await pubsub.subscribe(*late)
+                    await said(pubsub.subscribe(*late))
                 done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_EXCEPTION)
                 for task in done:
                     task.result()
@@ -181,11 +184,11 @@ class Hub:
     async def _read(self, pubsub: PubSub) -> None:
         quiet_since = time.monotonic()
         while True:
-            message = await pubsub.get_message(timeout=PING_SECONDS)
+            message = await said(pubsub.get_message(timeout=PING_SECONDS))
             if message is None:
                 if time.monotonic() - quiet_since > 3 * PING_SECONDS:
                     raise ConnectionError("the subscription does not answer")
-                await pubsub.ping()
+                await said(pubsub.ping())
                 continue
             quiet_since = time.monotonic()
             self._take(message)
@@ -216,7 +219,7 @@ class Hub:
             return
         confirmed = self._confirmed.setdefault(channel, asyncio.Event())
         try:
-            await pubsub.subscribe(channel)
+            await said(pubsub.subscribe(channel))
             async with asyncio.timeout(SUBSCRIBE_SECONDS):
                 await confirmed.wait()
         except (RedisError, OSError, TimeoutError) as error:
@@ -234,4 +237,20 @@ class Hub:
             # First, so that a session that begins meanwhile waits for a confirmation of its own.
             del self._confirmed[channel]
         with suppress(RedisError, OSError):
-            await pubsub.unsubscribe(*gone)
+            await said(pubsub.unsubscribe(*gone))
+
+
+async def said(command: Awaitable[T]) -> T:
+    """Await a command of a subscription that another task may be closing.
+
+    redis-py takes the parts of a connection away under the hands of whoever writes to it, which shows as an
+    AttributeError of None (8.1: in about every second such meeting). Let out, it would end the gateway.
+
+    Raises:
+        ConnectionError: the subscription was closed meanwhile.
+        RedisError: or otherwise as the command does.
+    """
+    try:
+        return await command
+    except AttributeError as error:
+        raise ConnectionError("the subscription was closed meanwhile") from error
