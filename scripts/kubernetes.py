@@ -1,10 +1,13 @@
-"""Finds the commands of Kubernetes that the tests run, or builds them with Go, and prints the folder that holds them.
+"""Finds the commands that the tests run (Kubernetes', Helm, kind), or builds them with Go, and prints their folder.
 
-1. KUBEBUILDER_ASSETS, where set, must hold every command asked for.
+1. KUBEBUILDER_ASSETS, where set, must hold every command of Kubernetes that is asked for.
 2. The cache, $XDG_CACHE_HOME/speechpipe/kubernetes-VERSION-KEY (~/.cache unless set), whose files are checked by their
-   SHA-256. The key is a hash over all that the build depends on, so a change to it is another folder.
+   SHA-256; helm and others have folders of their own. The key is a hash over all that the build depends on, so a change
+   to it is another folder.
 3. Go builds what is missing, from the pinned modules in e2e/kubernetes: 6 to 15 minutes on two cores the first time,
    seconds when Go's own cache is warm.
+
+Commands of several groups are in several folders: one line for each.
 """
 
 import argparse
@@ -13,19 +16,16 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
-import re
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import go_build
+from go_recipes import COMMANDS, KUBERNETES, MODULES, Recipe, RecipeError, by_group
 
-MODULES = Path(__file__).resolve().parents[1] / "e2e" / "kubernetes"
 ASSETS = "KUBEBUILDER_ASSETS"
 MANIFEST = "SHA256SUMS.json"
 
@@ -34,6 +34,7 @@ examples:
   scripts/kubernetes.py                        find or build etcd, kube-apiserver and the controllers
   scripts/kubernetes.py --find etcd            print the folder, or fail at once: build nothing
   scripts/kubernetes.py kubelet kubeadm        find or build these two
+  PATH="$(scripts/kubernetes.py helm):$PATH"   Helm of the pinned version
   KUBEBUILDER_ASSETS=DIR scripts/kubernetes.py use commands that are there already, as envtest does
 """
 
@@ -42,72 +43,7 @@ class KubernetesError(RuntimeError):
     """The commands can't be had; the message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A main package, and the folder below ``e2e/kubernetes`` whose go.mod pins it."""
-
-    package: str
-    module: str = "."
-
-
-COMMANDS: Mapping[str, Command] = {
-    "etcd": Command(".", "etcd"),
-    **{
-        name: Command(f"k8s.io/kubernetes/cmd/{name}")
-        for name in (
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-            "kubelet",
-            "kubeadm",
-            "kube-proxy",
-            "kubectl",
-        )
-    },
-}
 DEFAULT = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What is built, read from the go.mod files: the version of Kubernetes, the oldest Go that builds it, the key."""
-
-    version: str
-    go: tuple[int, ...]
-    key: str
-
-    @classmethod
-    def read(cls, modules: Path = MODULES) -> "Recipe":
-        """Read it.
-
-        Raises:
-            KubernetesError: go.mod does not say which Kubernetes is meant.
-        """
-        text = (modules / "go.mod").read_text()
-        found = re.search(r"k8s\.io/kubernetes (v\d+\.\d+\.\d+)$", text, re.MULTILINE)
-        if not found:
-            raise KubernetesError(f"{modules / 'go.mod'} requires no k8s.io/kubernetes vX.Y.Z")
-        inputs = sorted(path for path in modules.rglob("*") if path.name in ("go.mod", "go.sum", "main.go"))
-        digest = hashlib.sha256("\0".join((flags(found[1]), platform.system(), platform.machine())).encode())
-        for path in inputs:
-            digest.update(f"\0{path.relative_to(modules)}\0".encode() + path.read_bytes())
-        goes = [re.search(r"^go (\S+)$", path.read_text(), re.MULTILINE) for path in inputs if path.name == "go.mod"]
-        oldest = max((go_build.numbers(go[1]) for go in goes if go), default=())
-        return cls(found[1], oldest, digest.hexdigest()[:16])
-
-    @property
-    def folder(self) -> Path:
-        """Where the commands are kept."""
-        base = os.environ.get("XDG_CACHE_HOME")
-        cache = Path(base) if base else Path.home() / ".cache"
-        return cache / "speechpipe" / f"kubernetes-{self.version}-{self.key}"
-
-
-def flags(version: str) -> str:
-    """Linker flags: no symbols, and the version that clients ask for, without which it is v0.0.0."""
-    major, minor, _ = version.removeprefix("v").split(".")
-    says = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in says.items())])
 
 
 def digest_of(path: Path) -> str:
@@ -146,23 +82,35 @@ def given(commands: Sequence[str]) -> Path | None:
     return Path(folder)
 
 
+def given_for(recipe: Recipe, commands: Sequence[str]) -> Path | None:
+    """As `given`: only Kubernetes' own commands are ever there."""
+    return given(commands) if recipe.group is KUBERNETES else None
+
+
 def find(recipe: Recipe, commands: Sequence[str]) -> Path:
     """The folder that holds the commands, without building any.
 
     Raises:
         KubernetesError: some are missing or damaged.
     """
-    folder = given(commands)
+    folder = given_for(recipe, commands)
     if folder:
         return folder
     good = whole(recipe.folder)
     missing = [name for name in commands if name not in good]
     if missing:
         raise KubernetesError(
-            f"{', '.join(missing)} of Kubernetes {recipe.version} not built yet or damaged ({recipe.folder}): "
-            f"run `make kubernetes`, or set {ASSETS} to a folder that holds {', '.join(commands)}"
+            f"{', '.join(missing)} of {recipe.title} not built yet or damaged ({recipe.folder}): "
+            f"{ways_out(recipe, commands)}"
         )
     return recipe.folder
+
+
+def ways_out(recipe: Recipe, commands: Sequence[str]) -> str:
+    """What a person can do about missing commands."""
+    if recipe.group is not KUBERNETES:
+        return f"run `scripts/kubernetes.py {' '.join(commands)}`"
+    return f"run `make kubernetes`, or set {ASSETS} to a folder that holds {', '.join(commands)}"
 
 
 def ensure(recipe: Recipe, commands: Sequence[str]) -> Path:
@@ -171,7 +119,7 @@ def ensure(recipe: Recipe, commands: Sequence[str]) -> Path:
     Raises:
         KubernetesError: no Go that is new enough, or the build failed.
     """
-    folder = given(commands)
+    folder = given_for(recipe, commands)
     if folder:
         return folder
     if all(name in (good := whole(recipe.folder)) for name in commands):
@@ -179,8 +127,7 @@ def ensure(recipe: Recipe, commands: Sequence[str]) -> Path:
     try:
         go_build.check(recipe.go)
     except go_build.GoError as error:
-        ways = f"or set {ASSETS} to a folder that holds {', '.join(commands)}"
-        raise KubernetesError(f"building Kubernetes {recipe.version}: {error}, {ways}") from error
+        raise KubernetesError(f"building {recipe.title}: {error}; then {ways_out(recipe, commands)}") from error
     recipe.folder.mkdir(parents=True, exist_ok=True)
     with locked(recipe.folder):
         good = whole(recipe.folder)  # another process may have built them while this one waited
@@ -209,14 +156,15 @@ def build(recipe: Recipe, commands: Sequence[str], good: Mapping[str, str]) -> N
     beside = f".building-{recipe.folder.name}-"
     for left in recipe.folder.parent.glob(f"{beside}*"):  # by a build that was killed
         shutil.rmtree(left)
-    digests = dict(good)
-    for module in sorted({COMMANDS[name].module for name in commands}):
-        names = [name for name in commands if COMMANDS[name].module == module]
+    digests, group = dict(good), recipe.group
+    for module in group.modules:
+        names = [name for name in commands if group.commands[name].module == module]
+        if not names:
+            continue
         with tempfile.TemporaryDirectory(prefix=beside, dir=recipe.folder.parent) as place:
-            what = f"{', '.join(names)} (Kubernetes {recipe.version})"
-            go_build.say(f"building {what}; 6 to 15 minutes on two cores the first time")
-            packages = [COMMANDS[name].package for name in names]
-            go_build.build(MODULES / module, packages, flags(recipe.version), Path(place))
+            go_build.say(f"building {', '.join(names)} ({recipe.title}); 1 to 15 minutes on two cores the first time")
+            packages = [group.commands[name].package for name in names]
+            go_build.build(MODULES / module, packages, group.flags(recipe.version), Path(place))
             for name in names:
                 digests[name] = digest_of(Path(place) / name)
                 (Path(place) / name).replace(recipe.folder / name)
@@ -240,9 +188,10 @@ def main() -> int:
     commands = asked.commands or DEFAULT
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the compiler too, as Ctrl-C does
     try:
-        recipe = Recipe.read()
-        print(find(recipe, commands) if asked.find else ensure(recipe, commands))
-    except (KubernetesError, go_build.GoError, OSError) as error:
+        for group, names in by_group(commands):
+            recipe = Recipe.read(group)
+            print(find(recipe, names) if asked.find else ensure(recipe, names), flush=True)
+    except (KubernetesError, RecipeError, go_build.GoError, OSError) as error:
         go_build.say(f"kubernetes: {error}")
         return 1
     except KeyboardInterrupt:

@@ -17,7 +17,9 @@ echo "$@" >>"$FAKE_GO_CALLS"
 if [ -n "$FAKE_GO_HANGS" ]; then exec sleep 60; fi
 if [ -n "$FAKE_GO_FAILS" ]; then echo "cmd/x: undefined: y" >&2; exit 1; fi
 for argument; do case $argument in */) out=$argument;; esac; done
-for argument; do case $argument in k8s.io/*) echo built >"$out${argument##*/}";; .) echo built >"$out/etcd";; esac; done
+for argument; do
+  case $argument in k8s.io/*|helm.sh/*) echo built >"$out${argument##*/}";; .) echo built >"$out/etcd";; esac
+done
 """
 
 
@@ -31,7 +33,7 @@ class House:
         self.calls = place / "calls"
         (self.modules / "etcd").mkdir(parents=True)
         self.script.parent.mkdir()
-        for name in ("kubernetes.py", "go_build.py"):
+        for name in ("kubernetes.py", "go_build.py", "go_recipes.py"):
             shutil.copy(root / "scripts" / name, self.script.parent)
         (self.modules / "go.mod").write_text(GO_MOD)
         (self.modules / "etcd" / "go.mod").write_text("module example.dev/etcd\n\ngo 1.24\n")
@@ -106,6 +108,20 @@ def test_commands_are_added_to_those_that_are_there(house: House) -> None:
     assert house.run("kubelet", "etcd").stdout.strip() == str(folder)
     assert house.builds() == 3
     assert (folder / "kubelet").exists()
+
+
+def test_groups_are_apart(house: House) -> None:
+    """Helm's module pins another folder: what changes there builds nothing of Kubernetes again."""
+    folder = house.built()
+    helm = house.modules / "helm"
+    helm.mkdir()
+    for version in ("v3.19.4", "v3.19.5"):
+        (helm / "go.mod").write_text(f"module example.dev/helm\n\nrequire helm.sh/helm/v3 {version} // indirect\n")
+        printed = house.run("etcd", "helm").stdout.splitlines()
+        assert printed[0] == str(folder)
+        assert Path(printed[1]).name.startswith(f"helm-{version}-")
+        assert (Path(printed[1]) / "helm").exists()
+    assert house.builds() == 4
 
 
 def test_incomplete_assets_are_named(house: House, tmp_path: Path) -> None:
