@@ -71,28 +71,28 @@ install_packages() {
   "$venv/bin/uv" pip install --quiet --python "$venv" --no-deps --no-build-isolation "${editable[@]}"
 }
 
-# Prints the packages of requirements/apt.txt that are not installed; everything where there is no dpkg.
+# Prints the packages of a list that are not installed; everything where there is no dpkg.
 missing_system_packages() {
   local name
-  sed 's/#.*//' requirements/apt.txt | while read -r name; do
+  sed 's/#.*//' "$1" | while read -r name; do
     [ -z "$name" ] && continue
     dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null | grep -q '^ii' || echo "$name"
   done
 }
 
 install_system() {
-  local missing
-  missing=$(missing_system_packages | xargs)
+  local missing list=${1:-requirements/apt.txt} caller=${2:-make setup}
+  missing=$(missing_system_packages "$list" | xargs)
   if [ -n "$missing" ] && command -v apt-get >/dev/null && can_be_root; then
     say "installing system packages: $missing"
     as_root apt-get update -qq || true # an unreachable mirror may still leave a usable list
     # shellcheck disable=SC2086 # a list of names
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null || true
-    missing=$(missing_system_packages | xargs)
+    missing=$(missing_system_packages "$list" | xargs)
   fi
   [ -z "$missing" ] && return
   echo "setup: these system packages are missing: $missing" >&2
-  echo "setup: install them as root (apt-get install $missing), then run make setup again; what needs them (requirements/apt.txt says what) will not work until then" >&2
+  echo "setup: install them as root (apt-get install $missing), then run $caller again; what needs them ($list says what) will not work until then" >&2
   return 3
 }
 
@@ -116,7 +116,7 @@ shift
 case $step in
   venv) make_venv ;;
   packages) install_packages "$@" ;;
-  system) install_system ;;
+  system) install_system "$@" ;;
   go) find_go ;;
   *) die "no such step: $step" ;;
 esac
