@@ -271,6 +271,8 @@ class Connection:
 
     def _refuse(self, code: str, message: str, close: int) -> None:
         self._services.metrics.protocol_errors.labels(code).inc()
+        if close == CLOSE_FULL:
+            self._services.metrics.sessions_refused.labels(code).inc()
         if self._socket.client_state is WebSocketState.CONNECTED:
             self._outbox.put(Error(code=code, message=message, close=close))
         self._outbox.close(close, message)

@@ -8,13 +8,12 @@ from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
 import uvloop
-from prometheus_client import CollectorRegistry
 
 from speechpipe_common import process
 from speechpipe_common.health import HealthServer, HealthSource
 from speechpipe_common.keys import Keys
 from speechpipe_common.logs import configure, get_logger
-from speechpipe_common.metrics import LinkMetrics
+from speechpipe_common.metrics import LinkMetrics, process_registry
 from speechpipe_common.store import SessionStore, connect
 from speechpipe_gateway.admission import Limits
 from speechpipe_gateway.app.connection import ConnectionLimits, Services
@@ -46,14 +45,15 @@ def run(settings: GatewaySettings) -> int:
 async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set, then drain."""
     keys = KeyRing(settings.api_keys_file, time.monotonic()) if settings.auth == "required" else None  # type: ignore[arg-type]
-    registry = CollectorRegistry()
-    metrics = GatewayMetrics(registry)
+    registry = process_registry()
+    metrics, limits = GatewayMetrics(registry), _limits(settings)
+    metrics.capacity.limits(limits)
     redis = connect(settings.redis_url)
     store = SessionStore(redis, Keys(settings.key_prefix))
     names, link = Keys(settings.key_prefix), LinkMetrics(registry)
     hub = Hub(redis, store, names, metrics, link, instance, detached_seconds=settings.detached_seconds)
-    queue = QueueState(store)
-    door = Door(_limits(settings), keys, queue)
+    queue = QueueState(store, metrics.capacity)
+    door = Door(limits, keys, queue)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(redis.aclose)
         model = await asyncio.to_thread(Silero, model_path())
