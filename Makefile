@@ -12,6 +12,7 @@ SETTINGS := speechpipe_gateway.settings:GatewaySettings speechpipe_stt.settings:
 SETTINGS_PAGE := docs/settings.md
 CRD := crds/speechpipelines.yaml
 RESOURCE_PAGE := docs/resource.md
+CHART := charts/speechpipe
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -92,9 +93,10 @@ fmt: setup ## Format the code and sort its imports
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(DONE)/packages ## Write docs/settings.md, crds/ and docs/resource.md from the types in the code
+generate: $(DONE)/packages ## Write docs/settings.md, crds/, docs/resource.md and the chart's values from the types in the code
 	@$(BIN)/python -m speechpipe_common.settings $(SETTINGS) >$(SETTINGS_PAGE)
 	@$(BIN)/python -m speechpipe_operator.crd $(CRD) $(RESOURCE_PAGE)
+	@$(BIN)/python charts/source/generate.py $(CHART)
 
 .PHONY: lock
 lock: $(DONE)/venv ## Pin every dependency again (requirements/*.txt), by hash

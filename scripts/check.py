@@ -20,9 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
 HOUSE = "scripts"
 """Folder of the tools and the tests that belong to no member."""
+CHART = "charts"
+"""Folder of the Helm chart, what generates it, and its tests."""
 FAULTS = "e2e/local"
 """Folder of the suite that breaks whole pipelines of real processes."""
-TOOLS = (HOUSE, "bench")
+TOOLS = (HOUSE, "bench", f"{CHART}/source")
 """Folders of scripts, whose types are checked too."""
 
 LENIENT = (
@@ -98,7 +100,7 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src")) for member in members),
         *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
-        *(Check(f"mypy {folder}", (*lenient, folder)) for folder in present(FAULTS)),
+        *(Check(f"mypy {folder}", (*lenient, folder)) for folder in present(f"{CHART}/tests", FAULTS)),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),
         Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
     ]
@@ -124,6 +126,7 @@ def suites(members: Sequence[str]) -> list[Check]:
         *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in members),
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
         pytest_in(HOUSE, f"{HOUSE}/tests"),
+        *(pytest_in(CHART, folder) for folder in present(f"{CHART}/tests")),
         *(pytest_in(folder, folder, alone=True) for folder in present(FAULTS)),
     ]
 
