@@ -7,11 +7,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import numpy as np
-import pytest
 from speech import Clip, Samples
 
 from speechpipe_client import Event, Limits, Session, SessionOptions, SpeechpipeError, connect
-from speechpipe_client import link as client_link
 from speechpipe_client.connection import Connection, ConnectionLost
 from speechpipe_client.options import Endpoint
 from speechpipe_common.wire import Error, FinalCaption, Ready, ServerMessage
@@ -48,6 +46,10 @@ class Wire:
     endings: list[str] = field(default_factory=list)
     connection: "TappedConnection | None" = None
 
+    def note(self, message: ServerMessage) -> None:
+        """A message came."""
+        self.messages.append(message)
+
     @property
     def resumed(self) -> int:
         """How often the session went on over another connection."""
@@ -83,18 +85,12 @@ class TappedConnection(Connection):
         except ConnectionLost as lost:
             wire.endings.append(str(getattr(lost.ending, "error", "done")))
             raise
-        wire.messages.append(message)
+        wire.note(message)
         return message
 
     def abort(self) -> None:
         """Drop the socket without a close frame."""
         self._socket.transport.abort()
-
-
-@pytest.fixture(autouse=True)
-def tapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every session of a test use ``TappedConnection``."""
-    monkeypatch.setattr(client_link, "Connection", TappedConnection)
 
 
 class Caller:
