@@ -10,6 +10,7 @@ from speechpipe_common.messages import JobKind
 from speechpipe_common.metrics import PREFIX
 from speechpipe_common.wire import FinalCaption, Realtime, ServerMessage, Translation
 from speechpipe_gateway.admission import REFUSALS, Limits
+from speechpipe_gateway.tokens.rules import REFUSALS as TOKEN_REFUSALS
 
 LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CAPTION_BUCKETS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
@@ -20,7 +21,7 @@ Resubmitted = Literal["final", "translation"]
 FATES: Final = ("ok", "queued", "done", "shed")
 """What the store says of a job that was submitted."""
 
-REFUSED: Final = (*REFUSALS, "unavailable", "origin_denied", "bad_token")
+REFUSED: Final = (*REFUSALS, "unavailable", "origin_denied", *TOKEN_REFUSALS)
 """Why a connection gets no session: no place now, no Redis, no right."""
 
 

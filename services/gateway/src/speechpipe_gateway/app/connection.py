@@ -209,7 +209,7 @@ class Connection:
             self._services.factory.confirm_token(self._opened.session)
         match request:
             case Auth(token=token):
-                self._key = self._door.identify_later(token)
+                self._key = await self._door.identify_later(token)
                 self._protocol.let_in()
                 self._place.close()
                 self._place.enter_context(self._door.inside(self._key.id))
