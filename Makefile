@@ -58,12 +58,16 @@ up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
 kubernetes: $(DONE)/venv ## Find or build the commands of Kubernetes that the operator's tests run
 	@go=$$(scripts/setup.sh go); PATH="$${go:+$$go:}$$PATH" $(BIN)/python scripts/kubernetes.py
 
+.PHONY: prometheus
+prometheus: ## Find Prometheus and promtool, or unpack Debian's into the cache, for the tests of rules and dashboards
+	@scripts/setup.sh prometheus
+
 .PHONY: test
-test: setup kubernetes ## Run every suite: lint, then the tests of every member and of the house
+test: setup kubernetes prometheus ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
 .PHONY: e2e
-e2e: setup ## Break whole pipelines of real processes (a part of `make test`)
+e2e: setup kubernetes prometheus ## Break whole pipelines of real processes (a part of `make test`)
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local
 
 .PHONY: soak
@@ -93,10 +97,11 @@ fmt: setup ## Format the code and sort its imports
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(DONE)/packages ## Write docs/settings.md, crds/, docs/resource.md and the chart's values from the types in the code
+generate: $(DONE)/packages ## Write docs/settings.md, crds/, docs/resource.md, the chart's values and dashboards from the types in the code
 	@$(BIN)/python -m speechpipe_common.settings $(SETTINGS) >$(SETTINGS_PAGE)
 	@$(BIN)/python -m speechpipe_operator.crd $(CRD) $(RESOURCE_PAGE)
 	@$(BIN)/python charts/source/generate.py $(CHART)
+	@$(BIN)/python charts/dashboards/generate.py $(CHART)
 
 .PHONY: lock
 lock: $(DONE)/venv ## Pin every dependency again (requirements/*.txt), by hash

@@ -24,7 +24,7 @@ CHART = "charts"
 """Folder of the Helm chart, what generates it, and its tests."""
 FAULTS = "e2e/local"
 """Folder of the suite that breaks whole pipelines of real processes."""
-TOOLS = (HOUSE, "bench", f"{CHART}/source")
+TOOLS = (HOUSE, "bench", f"{CHART}/source", f"{CHART}/dashboards")
 """Folders of scripts, whose types are checked too."""
 
 LENIENT = (
