@@ -58,12 +58,16 @@ up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
 kubernetes: $(DONE)/venv ## Find or build the commands of Kubernetes that the operator's tests run
 	@go=$$(scripts/setup.sh go); PATH="$${go:+$$go:}$$PATH" $(BIN)/python scripts/kubernetes.py
 
+.PHONY: helm
+helm: $(DONE)/venv ## Find or build Helm, which the chart's tests run
+	@go=$$(scripts/setup.sh go); PATH="$${go:+$$go:}$$PATH" $(BIN)/python scripts/kubernetes.py helm
+
 .PHONY: prometheus
 prometheus: ## Find Prometheus and promtool, or unpack Debian's into the cache, for the tests of rules and dashboards
 	@scripts/setup.sh prometheus
 
 .PHONY: test
-test: setup kubernetes prometheus ## Run every suite: lint, then the tests of every member and of the house
+test: setup kubernetes prometheus helm ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
 .PHONY: e2e
