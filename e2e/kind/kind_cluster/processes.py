@@ -1,0 +1,60 @@
+"""Processes of an earlier run, told from others that got the same number since."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from kind_cluster.steps import wait_until
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+STARTED = 19
+"""Index of a process' start, in ticks since boot, among the fields after its name (proc(5), field 22)."""
+
+
+class Owned(BaseModel):
+    """A process that we started: number, start and boot together are never given twice."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    started: str
+    boot: str
+
+    @classmethod
+    def of(cls, pid: int) -> "Owned":
+        """Take down a process that is running.
+
+        Raises:
+            ProcessLookupError: there is none of that number.
+        """
+        started = _started(pid)
+        if started is None:
+            raise ProcessLookupError(f"no process {pid}")
+        return cls(pid=pid, started=started, boot=BOOT_ID.read_text().strip())
+
+    def alive(self) -> bool:
+        """Whether that same process still runs; a zombie does not."""
+        return self.boot == BOOT_ID.read_text().strip() and _started(self.pid) == self.started
+
+    def kill(self, seconds: float = 60) -> None:
+        """End it with SIGKILL and wait until it is gone.
+
+        Raises:
+            StepError: it is still there after ``seconds``.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            if self.alive():
+                os.kill(self.pid, signal.SIGKILL)
+        wait_until(f"process {self.pid} to end", seconds, lambda: not self.alive(), every=0.05)
+
+
+def _started(pid: int) -> str | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[STARTED]
