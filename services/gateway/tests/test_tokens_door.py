@@ -141,7 +141,7 @@ async def test_a_session_outlives_its_token(gateway: GatewayProcess, issuer: Iss
         async def expired() -> bool:
             return await answer(gateway, token) == (401, "token_expired")
 
-        await eventually(expired, "the token to expire", 60)
+        await eventually(expired, "the token to expire", 120)
         await caller.say("stop")
         assert await caller.closed() == 1000
 
@@ -165,9 +165,9 @@ async def test_keys_are_rotated_without_a_restart(valkey: str, tmp_path: Path) -
         async def becomes(key: Key, wanted: tuple[int, str]) -> bool:
             return await answer(gateway, issuer.token(key)) == wanted
 
-        await eventually(lambda: becomes(RS, (101, "")), "the first keys", 60)
+        await eventually(lambda: becomes(RS, (101, "")), "the first keys", 120)
         issuer.keys = [new]
-        await eventually(lambda: becomes(new, (101, "")), "the new key's entry", 60)
+        await eventually(lambda: becomes(new, (101, "")), "the new key's entry", 120)
         assert await answer(gateway, issuer.token(RS)) == (401, "token_unknown_key")
 
 
@@ -190,10 +190,10 @@ async def test_known_keys_stay_good_while_the_issuer_is_away(valkey: str, tmp_pa
         async def becomes(wanted: tuple[int, str]) -> bool:
             return await answer(gateway, issuer.token()) == wanted
 
-        await eventually(lambda: becomes((101, "")), "the first keys", 60)
+        await eventually(lambda: becomes((101, "")), "the first keys", 120)
         issuer.down()
         assert await answer(gateway, issuer.token()) == (101, "")
-        await eventually(lambda: becomes((503, "token_keys_unavailable")), "the keys to be too old", 60)
+        await eventually(lambda: becomes((503, "token_keys_unavailable")), "the keys to be too old", 120)
         assert await answer(gateway, gateway.key) == (101, "")
         issuer.up()
         await eventually(lambda: becomes((101, "")), "keys again", 120)
@@ -222,7 +222,7 @@ async def test_a_strange_answer_is_refused_and_said(misbehave: Any, says: str, v
     with Issuer(RS) as issuer:
         issuer.answer = misbehave
         with gateway_of(issuer, valkey, tmp_path) as gateway:
-            await eventually(lambda: says in gateway.log(), "the warning", 60)
+            await eventually(lambda: says in gateway.log(), "the warning", 120)
             assert await answer(gateway, issuer.token()) == (503, "token_keys_unavailable")
             assert await answer(gateway, gateway.key) == (101, "")
             issuer.answer = None
@@ -250,8 +250,8 @@ async def test_a_slow_issuer_holds_up_nobody_else(valkey: str, tmp_path: Path) -
         async def first() -> bool:
             return await answer(gateway, issuer.token()) == (101, "")
 
-        await eventually(first, "the first keys", 60)
-        waiting = await eventually(waits, "a request that hangs", 60)
+        await eventually(first, "the first keys", 120)
+        waiting = await eventually(waits, "a request that hangs", 120)
         assert waiting is not None
         assert await answer(gateway, issuer.token()) == (101, "")
         assert await answer(gateway, gateway.key) == (101, "")
@@ -267,7 +267,7 @@ async def test_a_gateway_without_keys_is_not_ready(valkey: str, tmp_path: Path) 
     gateway = gateway_of(issuer, valkey, tmp_path, API_KEYS_FILE="")
     entering = asyncio.create_task(asyncio.to_thread(gateway.__enter__))
     try:
-        await eventually(lambda: f"fetched from {issuer.url}" in gateway.get("/ready")[1], "the reason", 60)
+        await eventually(lambda: f"fetched from {issuer.url}" in gateway.get("/ready")[1], "the reason", 120)
         issuer.up()
         await entering
         assert gateway.metric('jwks_fetches_total{outcome="ok"}') >= 0
