@@ -102,7 +102,7 @@ def test_default_languages_reach_the_gateway() -> None:
 
 
 def test_an_identity_provider_reaches_the_gateway(tmp_path: Path) -> None:
-    """What spec.gateway.auth.jwks says is the rule of the gateway's tokens, on one machine too, where no key file is."""
+    """What spec.gateway.auth.jwks says is the rule of its tokens, on one machine too, where no key file is."""
     jwks = "jwks: {url: https://a.example/keys, issuer: https://a.example, audience: us, algorithms: [EdDSA, ES256]}"
     plan = make_plan(load_text(MINIMAL.replace("auth: {mode: none}", f"auth: {{{jwks}}}"), "x.yaml")[0])
     levels = place(plan, assign(plan, LOOPBACK, any_port=True), Site(tmp_path, LOOPBACK, "p", {}, find_program=str))
