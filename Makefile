@@ -70,6 +70,10 @@ prometheus: ## Find Prometheus and promtool, or unpack Debian's into the cache, 
 test: setup kubernetes prometheus helm ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
+.PHONY: images
+images: setup ## Build the container images and keep them as archives; IMAGES="gateway stt-cuda" names some, BASE, REGISTRY and TAG as in docs/images.md
+	@$(BIN)/python scripts/images.py build $(IMAGES)
+
 .PHONY: e2e
 e2e: setup kubernetes prometheus ## Break whole pipelines of real processes (a part of `make test`)
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local
