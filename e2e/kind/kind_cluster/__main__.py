@@ -115,7 +115,9 @@ def _bring_up(*, cluster_too: bool) -> Record:
     wanted = source.choose(os.environ, source.docker_answers, source.docker_has, before.engine if before else None)
     found = lifecycle.up(wanted, cluster_too=cluster_too)
     if cluster_too:
-        loading.load(lifecycle.ground(found), [node_tools.ensure()], everywhere=True)
+        ground = lifecycle.ground(found)
+        own = found.engine == "own"
+        loading.load(ground, [node_tools.from_rootfs() if own else node_tools.from_registry(ground)], everywhere=True)
     return found
 
 

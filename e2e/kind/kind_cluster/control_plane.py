@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kind_cluster import archive
-from kind_cluster.rootfs import closure
+from kind_cluster.rootfs import closure, merged
 from kind_cluster.steps import ask
 
 PATH = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FIREWALL = ("/usr/sbin/xtables-nft-multi", "/usr/sbin/conntrack", "/usr/sbin/nft")
 """What kube-proxy runs; its iptables are names of the first."""
 IPTABLES = [f"{family}{suffix}" for family in ("iptables", "ip6tables") for suffix in ("", "-save", "-restore")]
-MERGED = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
-"""Links of a root file system whose / and /usr are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,9 @@ def write(part: Part, binary: Path, system: Path, work: Path, place: Path) -> No
         work: an empty folder that may be written to.
         place: folder of the archive.
     """
+    merged(work)
     archive.copy_into(work, binary, f"usr/local/bin/{part.command}")
-    (work / "etc").mkdir()
     (work / "etc" / "passwd").write_text("root:x:0:0::/:\n")
-    (work / "tmp").mkdir(mode=0o1777)
     if part.command == "kube-proxy":
         _add_firewall(system, work)
     archive.write(archive.Image(part.tags, work, _config(part.command)), place / f"{part.command}.tar")
@@ -74,10 +71,6 @@ def _config(command: str) -> Mapping[str, Sequence[str]]:
 
 def _add_firewall(system: Path, work: Path) -> None:
     """iptables, conntrack and nft with every library: one that is missing makes Services fail in silence."""
-    for link, target in MERGED.items():
-        (work / target).mkdir(parents=True, exist_ok=True)
-        (work / link).symlink_to(target)
-    (work / "run").mkdir()
     plugins = [f"/{path.relative_to(system)}" for path in _extensions(system)]
     for path in (*FIREWALL, *plugins, *closure(system, (*FIREWALL, *plugins))):
         archive.copy_into(work, system / path.lstrip("/"), path)

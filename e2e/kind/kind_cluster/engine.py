@@ -4,7 +4,7 @@ One process holds it all: `unshare`, whose end the kernel makes the end of the e
 in them; the mounts and interfaces go with the namespaces. What stays are files in the work folder and empty cgroups.
 """
 
-import contextlib
+import errno
 import json
 import os
 import shutil
@@ -21,7 +21,7 @@ from kind_cluster.steps import StepError, tail, wait_until
 HERE = Path(__file__).resolve().parent
 CGROUPS = Path("/sys/fs/cgroup")
 READY_SECONDS = 180.0
-PROGRAMS = ("dockerd", "docker", "containerd", "runc", "tini", "unshare", "nsenter", "ip", "iptables")
+GONE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,7 @@ class Engine:
         return self.work / "dockerd.log"
 
     def launch(self) -> "Launch":
-        """Start the process that will hold the engine; it waits for `Launch.begin`.
-
-        Raises:
-            StepError: a program is missing.
-        """
-        missing = [name for name in PROGRAMS if not shutil.which(name)]
-        if missing:
-            raise StepError(f"no {', '.join(missing)}: install the packages of requirements/apt-cluster.txt")
+        """Start the process that will hold the engine; it waits for `Launch.begin`."""
         self.work.mkdir(parents=True)
         runtime = self.work / "runc"
         runtime.write_text(f'#!/bin/sh\nexec {sys.executable} -I {runc_wrapper.__file__} "$@"\n')
@@ -78,13 +71,27 @@ class Engine:
         return Launch(self, process)
 
     def remove_traces(self) -> None:
-        """Remove cgroups and files of an engine that has ended. Does nothing where there are none."""
-        for top in (CGROUPS / self.cgroup, *CGROUPS.glob(f"*/{self.cgroup}")):
-            for folder, _, _ in os.walk(top, topdown=False):
-                with contextlib.suppress(FileNotFoundError):
-                    Path(folder).rmdir()
+        """Remove cgroups and files of an engine that has ended. Does nothing where there are none.
+
+        Raises:
+            StepError: processes of the engine are still there after `GONE_SECONDS`.
+        """
+        wait_until("the last processes of the engine to end", GONE_SECONDS, self._cgroups_gone, every=0.1)
         if self.work.exists():
             shutil.rmtree(self.work)
+
+    def _cgroups_gone(self) -> bool:
+        for top in (CGROUPS / self.cgroup, *CGROUPS.glob(f"*/{self.cgroup}")):
+            for folder, _, _ in os.walk(top, topdown=False):
+                try:
+                    Path(folder).rmdir()
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    if error.errno != errno.EBUSY:
+                        raise
+                    return False
+        return True
 
     def inside(self, owner: Owned) -> tuple[str, ...]:
         """What to put before a command so that it runs in the engine's network."""

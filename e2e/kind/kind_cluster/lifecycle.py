@@ -74,6 +74,8 @@ def _well(found: Record) -> bool:
 
 
 def _start_engine() -> Record:
+    with step("Debian packages of the engine"):
+        tools.install_packages(record.logs() / "packages.log")
     engine = Engine(record.folder() / f"work-{secrets.token_hex(4)}")
     with step("a Docker Engine without uplink"):
         record.write(Record(engine="own", work=engine.work))
@@ -101,7 +103,7 @@ def _remove(found: Record) -> None:
     if found.engine == "given":
         ask([str(tools.folder("kind") / "kind"), "delete", "cluster", f"--name={record.NAME}"])
     if found.owner:
-        found.owner.kill()
+        found.owner.end_namespace()
     if found.work:
         Engine(found.work).remove_traces()
     record.forget()

@@ -4,6 +4,7 @@ A substitute for kindest/node where there is no registry: kind's own files from 
 control plane's images from the commands that we built.
 """
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,6 @@ class Sources:
     kubernetes: Path
     dns: Path
     kind: Path
-    """kind's own files for a node."""
 
     @classmethod
     def ensure(cls) -> "Sources":
@@ -58,9 +58,12 @@ class Sources:
         Raises:
             StepError: one can't be had.
         """
-        kubernetes = tools.folder(*PLANE, *COMMANDS)
-        module = ask(["go", "-C", str(MODULES / "kind"), "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"]).strip()
-        return cls(kubernetes, tools.folder("coredns", "pause"), Path(module) / "images" / "base" / "files")
+        return cls(tools.folder(*PLANE, *COMMANDS), tools.folder("coredns", "pause"), tools.folder("kind"))
+
+    def node_files(self) -> Path:
+        """The files that kind puts into a node, in its Go module."""
+        module = ["go", "-C", str(MODULES / "kind"), "mod", "download", "-json", "sigs.k8s.io/kind"]
+        return Path(json.loads(ask(module, tools.with_go()))["Dir"]) / "images" / "base" / "files"
 
     @property
     def version(self) -> str:
@@ -80,14 +83,14 @@ def ensure() -> NodeImage:
     """
     sources, system = Sources.ensure(), rootfs.ensure()
     code = [path.read_bytes() for path in sorted(HERE.glob("*")) if path.stem in DECIDE]
-    names = (sources.kubernetes.name, sources.dns.name, str(sources.kind), system.parent.name)
+    names = (sources.kubernetes.name, sources.dns.name, sources.kind.name, system.parent.name)
     made_from = cache.key(*names, *code)
     tag = f"speechpipe.dev/kind-node:{sources.version}-{made_from}"
     folder = cache.kept("kind-node", made_from, lambda place: _make(place, sources, system, tag))
     return NodeImage(folder / NAME, tag)
 
 
-DECIDE = ("archive", "control_plane", "node_image", "node-setup")
+DECIDE = ("archive", "control_plane", "node_image", "node-setup", "rootfs")
 """The files of this folder that decide what is in the image."""
 
 
@@ -99,9 +102,10 @@ def _make(place: Path, sources: Sources, system: Path, tag: str) -> None:
     with step("the node image"):
         rootfs.unpacked(system, root)
         (root / "kind" / "images").mkdir(parents=True)
-        _add_control_plane(root, sources, work)
-        for path in filter(Path.is_file, sources.kind.rglob("*")):  # read-only in the module cache
-            archive.copy_into(root, path, str(path.relative_to(sources.kind)), 0o644)
+        files = sources.node_files()
+        _add_control_plane(root, sources, files, work)
+        for path in filter(Path.is_file, files.rglob("*")):  # read-only in the module cache
+            archive.copy_into(root, path, str(path.relative_to(files)), 0o644)
         for name in COMMANDS:
             archive.copy_into(root, sources.command(name), f"usr/bin/{name}")
         (root / "kind" / "version").write_text(sources.version)
@@ -113,8 +117,8 @@ def _make(place: Path, sources: Sources, system: Path, tag: str) -> None:
     shutil.rmtree(work)
 
 
-def _add_control_plane(root: Path, sources: Sources, work: Path) -> None:
-    settings = (sources.kind / "etc" / "containerd" / "config.toml").read_text()
+def _add_control_plane(root: Path, sources: Sources, files: Path, work: Path) -> None:
+    settings = (files / "etc" / "containerd" / "config.toml").read_text()
     for part in control_plane.wanted(sources.command("kubeadm"), sources.version, settings):
         folder = work / part.command
         folder.mkdir()

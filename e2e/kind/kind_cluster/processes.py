@@ -39,15 +39,20 @@ class Owned(BaseModel):
         """Whether that same process still runs; a zombie does not."""
         return self.boot == BOOT_ID.read_text().strip() and _started(self.pid) == self.started
 
-    def kill(self, seconds: float = 60) -> None:
-        """End it with SIGKILL and wait until it is gone.
+    def end_namespace(self, seconds: float = 120) -> None:
+        """End what this process, an `unshare --pid --fork`, has started, and wait until nothing of it is left.
+
+        Its child is the first process of the namespace. With that the kernel kills every other one in it, and our
+        process ends once the last is gone.
 
         Raises:
             StepError: it is still there after ``seconds``.
         """
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # each may end by itself at any time
             if self.alive():
-                os.kill(self.pid, signal.SIGKILL)
+                children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+                for pid in children or [str(self.pid)]:
+                    os.kill(int(pid), signal.SIGKILL)
         wait_until(f"process {self.pid} to end", seconds, lambda: not self.alive(), every=0.05)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kind_cluster import archive, cache
-from kind_cluster.steps import StepError, ask, run, step
+from kind_cluster.steps import ask, run, step
 
 SUITE = "bookworm"
 PACKAGES = (
@@ -41,15 +41,13 @@ def ensure() -> Path:
     """The root file system's tar, from the cache or made now: a minute and a half.
 
     Raises:
-        StepError: debootstrap is missing or failed.
+        StepError: debootstrap failed.
     """
     made_from = cache.key(SUITE, *PACKAGES, *OPTIONS, *LEFT_OUT, *MOUNTED)
     return cache.kept("kind-rootfs", made_from, _make) / NAME
 
 
 def _make(place: Path) -> None:
-    if not shutil.which("debootstrap"):
-        raise StepError("no debootstrap: install the packages of requirements/apt-cluster.txt")
     root = place / "root"
     log = cache.root() / "kind-rootfs.log"
     options = (*OPTIONS, f"--include={','.join(PACKAGES)}")
@@ -87,6 +85,18 @@ def unpacked(tar: Path, root: Path) -> None:
     run(
         ["tar", "--extract", "--numeric-owner", "--xattrs", f"--file={tar}", f"--directory={root}"], root.parent / "log"
     )
+
+
+def merged(root: Path) -> None:
+    """Make a folder a root file system with nothing in it, whose / and /usr are one, and which has a /tmp and /run."""
+    root.mkdir(exist_ok=True)
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+    for name in ("etc", "run"):
+        (root / name).mkdir()
+    (root / "tmp").mkdir()
+    (root / "tmp").chmod(0o1777)
 
 
 def closure(root: Path, programs: Sequence[str]) -> list[str]:
