@@ -104,7 +104,10 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src")) for member in members),
         *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
-        *(Check(f"mypy {folder}", (*lenient, folder)) for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests")),
+        *(
+            Check(f"mypy {folder}", (*lenient, folder))
+            for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests", f"{KIND}/ground")
+        ),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(f"{KIND}/kind_cluster")),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),
         Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
