@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from speechpipe_common import process
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker
+from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker, together
 from speechpipe_common.keys import SAMPLE_RATE, STT_GROUP
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import AudioJob, Failure
@@ -80,7 +80,8 @@ class SttHandler:
     async def _decode(self, audible: Sequence[tuple[Entry[AudioJob], bytes]]) -> None:
         batch = [jobs.utterance(entry.job, pcm, self._settings) for entry, pcm in audible]
         began = time.monotonic()
-        outcomes = await asyncio.get_running_loop().run_in_executor(self._executor, self._engine.transcribe, batch)
+        with together("decode", [entry for entry, _ in audible], model=self._settings.model_size):
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._executor, self._engine.transcribe, batch)
         seconds = time.monotonic() - began
         self._metrics.called(len(batch), seconds)
         for (entry, _), outcome in zip(audible, outcomes, strict=True):
@@ -95,7 +96,13 @@ class SttHandler:
         result = jobs.transcript(job, heard, seconds)
         texts = jobs.translations(job, heard, time.time())
         store = self._context.store
-        outcome = await self._context.link.insist(lambda: store.commit_transcript(entry.ref, job, result, texts))
+        with entry.span.child("commit") as span:
+            outcome = await self._context.link.insist(
+                lambda: store.commit_transcript(entry.ref, job, result, texts, entry.span.context)
+            )
+            span.note(outcome=outcome)
+        entry.span.note(kind=job.kind, segment=job.segment, rev=job.rev, language=heard.language)
+        entry.span.end()
         self._context.metrics.settled(entry.ref.stream, outcome)
         _log.debug(
             "decoded",
@@ -110,6 +117,7 @@ class SttHandler:
 
     async def _fail(self, entry: Entry[AudioJob], failure: Failure) -> None:
         self._metrics.failed(failure.code)
+        entry.span.fail(failure.code)
         store = self._context.store
         outcome = await self._context.link.insist(lambda: store.commit_failure(entry.ref, entry.job, failure))
         self._context.metrics.settled(entry.ref.stream, outcome)
@@ -125,6 +133,7 @@ class SttHandler:
 
     async def _drop(self, entry: Entry[AudioJob], reason: Dropped) -> None:
         self._metrics.dropped(reason)
+        entry.span.event("dropped", reason=reason)
         store = self._context.store
         await self._context.link.insist(lambda: store.drop(entry.ref))
         self._context.metrics.settled(entry.ref.stream, "dropped")
