@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from callers import Caller
-from overseen import NAMESPACE, OPERATOR_NAMESPACE, PIPELINE, overseen
+from overseen import NAMESPACE, OPERATOR_NAMESPACE, PIPELINE, overseen, relabelings
 from processes import Service
 from promql import RULES, Found, boards, panel_queries, rule_queries, rules, selectors
 from speech import Clip, endless
@@ -16,6 +17,7 @@ from world import World
 
 from speechpipe_common.testing import eventually
 from speechpipe_common.testing_prometheus import Prometheus, Target
+from speechpipe_operator.objects import COMPONENT_LABEL, PIPELINE_LABEL
 
 RATE = 16_000
 MAXMEMORY = 256 << 20
@@ -39,9 +41,10 @@ def chosen(expr: str) -> str:
 
 
 def of(component: str, services: list[Service]) -> list[Target]:
-    """Scraped as the pipeline's PodMonitor has it done."""
-    labels = {"namespace": NAMESPACE, "pipeline": PIPELINE, "component": component}
-    return [Target(service.address, labels) for service in services]
+    """Scraped as the pipeline's PodMonitor has it done, from pods with the labels that the operator gives them."""
+    pod = {PIPELINE_LABEL: PIPELINE, COMPONENT_LABEL: component}
+    found = {f"__meta_kubernetes_pod_label_{re.sub(r'[^a-zA-Z0-9_]', '_', name)}": value for name, value in pod.items()}
+    return [Target(service.address, {"namespace": NAMESPACE, **found}, relabelings()) for service in services]
 
 
 @contextlib.asynccontextmanager

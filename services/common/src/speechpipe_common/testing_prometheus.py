@@ -36,11 +36,18 @@ def prometheus_command(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something to scrape. ``labels`` go on all of its series, unless it ``names`` the same ones itself."""
+    """Something to scrape.
+
+    Attributes:
+        address: ``host:port``; its metrics are at ``/metrics``.
+        labels: of the target; those that begin with ``__`` are seen by ``relabelings`` alone.
+        relabelings: as in Prometheus' ``relabel_configs``.
+        honor_labels: where a series names a label of the target itself, its own value stays.
+    """
 
     address: str
-    """``host:port``; its metrics are at ``/metrics``."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    relabelings: Sequence[Mapping[str, Any]] = ()
     honor_labels: bool = False
 
 
@@ -71,7 +78,7 @@ class Prometheus:
                     "job_name": f"{job}-{number}",
                     "honor_labels": target.honor_labels,
                     "static_configs": [{"targets": [target.address], "labels": dict(target.labels)}],
-                    "relabel_configs": [{"target_label": "job", "replacement": job}],
+                    "relabel_configs": [{"target_label": "job", "replacement": job}, *map(dict, target.relabelings)],
                 }
                 for job, some in targets.items()
                 for number, target in enumerate(some)
