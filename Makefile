@@ -87,8 +87,9 @@ cluster-down: $(DONE)/packages ## Remove the cluster and all that it, or a run t
 # A cluster that KUBECONFIG names must be able to pull the images itself.
 .PHONY: e2e
 e2e: setup helm prometheus ## Test everything in real pods: a kind cluster made for it (KEEP=1 lets it stay), or the one of KUBECONFIG
+	@[ -n "$${KUBECONFIG:-}" ] || docker compose version >/dev/null 2>&1 || scripts/setup.sh system requirements/apt-compose.txt "make e2e"
 	@archives=$$([ -n "$${KUBECONFIG:-}" ] || $(BIN)/python scripts/images.py archives); \
-	  $(KIND) with $$archives -- $(BIN)/python scripts/check.py --cluster
+	  ARCHIVES="$$archives" $(KIND) with $$archives -- $(BIN)/python scripts/check.py --cluster
 
 .PHONY: faults
 faults: setup kubernetes prometheus ## Break whole pipelines of real processes (a part of `make test`)

@@ -106,7 +106,7 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
         *(
             Check(f"mypy {folder}", (*lenient, folder))
-            for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests", f"{KIND}/ground")
+            for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests", f"{KIND}/ground", "e2e/compose")
         ),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(f"{KIND}/kind_cluster")),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),

@@ -46,7 +46,7 @@ class Builder(Protocol):
         """Whether it has an image of that name."""
 
     def build(self, order: Order, log: Path) -> None:
-        """Build; its output goes to ``log``, its steps to stderr as well.
+        """Build; its output goes to ``log``, the steps that take time to stderr as well.
 
         Raises:
             ImageError: it failed.
@@ -186,7 +186,7 @@ def checked(*command: str) -> None:
 
 
 def logged(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command, its output into ``log``, and the lines that tell of a step to stderr.
+    """Run a command, its output into ``log``, and the steps that take time to stderr.
 
     Raises:
         ImageError: it failed; the message has its last lines.
@@ -206,7 +206,7 @@ def logged(command: Sequence[str], log: Path, environment: Mapping[str, str] | N
     ):
         for line in process.stdout or ():
             file.write(line)
-            if "STEP" in line or (line.startswith("#") and " [" in line):
+            if " RUN " in line and ("STEP" in line or line.startswith("#")):
                 print(f"   {line.strip()[:110]}", file=sys.stderr, flush=True)
     if process.returncode != 0:
         last = "".join(log.read_text().splitlines(keepends=True)[-25:])

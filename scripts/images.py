@@ -21,8 +21,8 @@ import image_base
 from image_build import Builder, Order, find_builder
 from image_list import IMAGES, REGISTRY, ROOT, Image, ImageError, chosen, key, version
 
-KEPT = 3
-"""Archives of one image that are kept: a few branches may take turns."""
+KEPT = 2
+"""Archives of one image that are kept: two branches may take turns."""
 
 EXAMPLES = """
 examples:
