@@ -30,6 +30,7 @@ INSIDE = (
     "/apis/apps/v1/{}/replicasets",
     "/apis/apps/v1/{}/statefulsets",
     "/apis/batch/v1/{}/jobs",
+    "/apis/coordination.k8s.io/v1/{}/leases",
     "/apis/networking.k8s.io/v1/{}/networkpolicies",
     "/apis/policy/v1/{}/poddisruptionbudgets",
     "/apis/rbac.authorization.k8s.io/v1/{}/roles",

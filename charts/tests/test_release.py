@@ -27,7 +27,7 @@ from speechpipe_operator.testing.volumes import FakeProvisioner
 
 ENFORCED = {"pod-security.kubernetes.io/enforce": "restricted"}
 OPERATOR = "app.kubernetes.io/component=operator"
-QUIET = {"settings": {"redisPolling": False, "leaseSeconds": 3, "checkSeconds": 2, "logFormat": "json"}}
+QUIET = {"settings": {"redisPolling": False, "checkSeconds": 2, "logFormat": "json"}}
 """Nothing listens where Redis would: its pod only seems to run."""
 SPEC = {
     "languages": {"source": "en", "targets": ["es"]},
