@@ -2,7 +2,9 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ from speech import Clip
 from voices import usual_clips
 from volumes import Volumes
 
+collect_ignore = ["tests_unit"]  # needs no cluster: `make test` runs it by name
+
 KEPT = ROOT / "build" / "e2e"
 OWN_OPERATOR = {"test_helm"}
 """Files of tests that install an operator of their own, which must not share its pipelines with another."""
@@ -36,11 +40,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="break things twenty times each (or set E2E_ROUNDS)")
 
 
+@pytest.hookimpl(trylast=True)  # the terminal's reporter is there by then
 def pytest_configure(config: pytest.Config) -> None:
     """Let progress be seen at once, and keep the figures of this run."""
     config.stash[_figures] = []
-    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
-        progress.listen(reporter.write_line)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    one_at_a_time = threading.Lock()
+
+    def show(line: str) -> None:
+        with one_at_a_time, capture.global_and_fixture_disabled() if capture else nullcontext():
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    if reporter:
+        progress.listen(show)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -30,11 +30,9 @@ class Probes:
     settings: Settings
     made: list[tuple[str, str]] = field(default_factory=list)
 
-    def pod(self, name: str, namespace: str, *, node: str = "") -> str:
-        """A pod that can run the suite's programs; on a node's own network where that is named."""
+    def pod(self, name: str, namespace: str) -> str:
+        """A pod that can run the suite's programs; its name."""
         pod = plain_pod(name, namespace, self.settings.image("client"), WAIT)
-        if node:
-            pod["spec"] |= {"hostNetwork": True, "nodeName": node, "tolerations": [{"operator": "Exists"}]}
         delete("pod", name, namespace=namespace)
         apply(pod)
         self.made.append((name, namespace))
@@ -66,8 +64,8 @@ def vantages(
     ]
     # Not on a node of the pipeline's pods: what a node sends to its own is let through everywhere, for its probes.
     if elsewhere := sorted(set(agents.pods) - {pod["spec"]["nodeName"] for pod in standing.pods()}):
-        host = probes.pod("outsider", agents.namespace, node=elsewhere[0])
-        found.append(Vantage("a machine outside the pods' network", agents.namespace, host, PUBLIC))
+        host = agents.pods[elsewhere[0]]
+        found.append(Vantage("a machine outside the pods' network", agents.namespace, host, PUBLIC, python=False))
     probes.ready()
     yield found
     probes.remove()
