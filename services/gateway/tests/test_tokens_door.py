@@ -236,7 +236,7 @@ async def test_a_strange_answer_is_refused_and_said(misbehave: Any, says: str, v
 
 async def test_a_slow_issuer_holds_up_nobody_else(valkey: str, tmp_path: Path) -> None:
     """While a request for keys hangs, known keys and API keys let in at once; it ends, and whoever waited is told."""
-    with Issuer(RS) as issuer, gateway_of(issuer, valkey, tmp_path, AUTH_TIMEOUT_SECONDS="60") as gateway:
+    with Issuer(RS) as issuer, gateway_of(issuer, valkey, tmp_path) as gateway:
 
         async def waits() -> asyncio.Task[Any] | None:
             issuer.may_answer.clear()
