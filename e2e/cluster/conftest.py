@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "monitoring"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "local"))
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -130,9 +130,13 @@ class Pipeline:
         until(lambda: healthy(self.get()), f"pipeline {self.name} to be whole", seconds, lambda: summary(self.get()))
 
     def pods(self, component: str = "") -> list[Json]:
-        """Its pods, or those of one component."""
+        """Its pods, or those of one component, also while they end."""
         chosen = f"{LABEL}={self.name}" + (f",{COMPONENT}={component}" if component else "")
         return items("pods", self.namespace, chosen)
+
+    def staying(self, component: str = "") -> list[Json]:
+        """Its pods, or those of one component, that nobody has told to end."""
+        return [pod for pod in self.pods(component) if "deletionTimestamp" not in pod["metadata"]]
 
     def change(self, **spec: Any) -> None:
         """Change fields of its spec, merged by key; None removes one."""

@@ -50,15 +50,19 @@ def pipeline(namespace: str, settings: Settings, volumes: Volumes, nodes: list[s
 
 @dataclass
 class Crowd:
-    """The most workers that were seen at once."""
+    """The most workers that were seen at once since ``forget``."""
 
     pipeline: Pipeline
     placed: int = 0
     waiting: int = 0
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.placed = self.waiting = 0
+
     def look(self) -> list[Json]:
         """Count them; the workers."""
-        pods = [pod for pod in self.pipeline.pods("stt") if "deletionTimestamp" not in pod["metadata"]]
+        pods = self.pipeline.staying("stt")
         self.placed = max(self.placed, sum(is_true(pod, "PodScheduled") for pod in pods))
         self.waiting = max(self.waiting, sum(waits_for_a_node(pod) for pod in pods))
         return pods
@@ -77,6 +81,8 @@ def test_workers_come_up_to_the_gpus_and_go_again(
         with speaking(load, settings):
             until(lambda: starved(crowd), "two workers that work and one that waits", SCALED_SECONDS, crowd.look)
             said = pipeline.get()
+            # Until the scheduler has said that there is no GPU, nobody knows: a moment before, two may have waited.
+            crowd.forget()
             recorder.until_said("ScalingActive", "True", "GpuStarved")
             for _ in range(3):
                 load.hear(CALLERS)
