@@ -4,7 +4,6 @@ pretend to run.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,6 @@ from typing import Any
 from processes import Service
 from world import World
 
-from speechpipe_operator.load import load_text
-from speechpipe_operator.plan import make_plan
-from speechpipe_operator.render import Capabilities, Context, render
 from speechpipe_operator.testing.control_plane import ControlPlane
 from speechpipe_operator.testing.fixtures import install_crd
 from speechpipe_operator.testing.kubelet import FakeKubelet
@@ -42,17 +38,6 @@ def document(redis_url: str) -> dict[str, Any]:
             "translation": scaled,
         },
     }
-
-
-def relabelings() -> list[dict[str, Any]]:
-    """What the pipeline's PodMonitor makes of the labels of pods, as Prometheus itself writes it."""
-    (pipeline,) = load_text(json.dumps(document("redis://127.0.0.1")), "pipeline.json")
-    context = Context(NAMESPACE, "uid", OPERATOR_NAMESPACE, "0", Capabilities(pod_monitor=True), {})
-    (monitor,) = (one for one in render(pipeline, make_plan(pipeline), context) if one["kind"] == "PodMonitor")
-    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    return [
-        {"source_labels": rule["sourceLabels"], "target_label": rule["targetLabel"]} for rule in endpoint["relabelings"]
-    ]
 
 
 @contextlib.asynccontextmanager

@@ -50,6 +50,15 @@ class Target:
     relabelings: Sequence[Mapping[str, Any]] = ()
     honor_labels: bool = False
 
+    def config(self, job: str) -> dict[str, Any]:
+        """Its part of Prometheus' ``scrape_configs``; ``job`` is unique."""
+        return {
+            "job_name": job,
+            "honor_labels": self.honor_labels,
+            "static_configs": [{"targets": [self.address], "labels": dict(self.labels)}],
+            "relabel_configs": [dict(rule) for rule in self.relabelings],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -64,25 +73,16 @@ class Prometheus:
 
     Args:
         directory: for its configuration, data and log.
-        targets: by job.
+        scrapes: what to scrape, as in Prometheus' ``scrape_configs``.
         rules: rule files.
     """
 
-    def __init__(self, directory: Path, targets: Mapping[str, Sequence[Target]], rules: Sequence[Path] = ()) -> None:
+    def __init__(self, directory: Path, scrapes: Sequence[Mapping[str, Any]], rules: Sequence[Path] = ()) -> None:
         self._directory = directory
         self._config = {
             "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"},
             "rule_files": [str(path.resolve()) for path in rules],
-            "scrape_configs": [
-                {
-                    "job_name": f"{job}-{number}",
-                    "honor_labels": target.honor_labels,
-                    "static_configs": [{"targets": [target.address], "labels": dict(target.labels)}],
-                    "relabel_configs": [{"target_label": "job", "replacement": job}, *map(dict, target.relabelings)],
-                }
-                for job, some in targets.items()
-                for number, target in enumerate(some)
-            ],
+            "scrape_configs": [dict(scrape) for scrape in scrapes],
         }
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
