@@ -3,9 +3,8 @@
 import contextlib
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from asking import Asked
@@ -14,14 +13,15 @@ from load import Load, Speaker, speakers, speaking
 from pipelines import Pipeline
 from progress import until
 from promql import RULES
-from releases import OPERATOR, Release
+from releases import Release
 from settings import Settings
 from speech import Clip, breathless
 
-from speechpipe_common.testing_prometheus import Prometheus
-from speechpipe_operator.testing.scraping import relabelings
+from speechpipe_common.testing_prometheus import Prometheus, Target
+from speechpipe_operator.testing.scraping import discovered, relabelings
 
 SEEN_SECONDS = 420.0
+COMPONENTS = ("gateway", "stt", "translation")
 _SERVING = re.compile(r"Starting to serve on (127\.0\.0\.1:\d+)")
 
 
@@ -40,32 +40,14 @@ def api_on_loopback() -> Iterator[str]:
             proxy.kill()
 
 
-def scrape(job: str, api: str, namespace: str, pod_label: tuple[str, str], more: list[dict[str, Any]]) -> Json:
-    """Pods of a namespace whose label matches, found by discovery and reached through the API server."""
-    meta = f"__meta_kubernetes_pod_label_{re.sub(r'[^a-zA-Z0-9_]', '_', pod_label[0])}"
-    pod, port = "__meta_kubernetes_pod_name", "__meta_kubernetes_pod_container_port_number"
-    path = f"/api/v1/namespaces/{namespace}/pods/$1:$2/proxy/metrics"
-    return {
-        "job_name": job,
-        "kubernetes_sd_configs": [
-            {"role": "pod", "api_server": f"http://{api}", "namespaces": {"names": [namespace]}},
-        ],
-        "relabel_configs": [
-            {"source_labels": [meta], "regex": pod_label[1], "action": "keep"},
-            {"source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": "health", "action": "keep"},
-            {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-            {"source_labels": [pod], "target_label": "instance"},
-            {
-                "source_labels": [pod, port],
-                "separator": ":",
-                "regex": "(.+):(.+)",
-                "replacement": path,
-                "target_label": "__metrics_path__",
-            },
-            {"target_label": "__address__", "replacement": api},
-            *more,
-        ],
-    }
+def target(pod: Json, api: str, relabelings: Sequence[Json] = (), *, honor_labels: bool = False) -> Target:
+    """A pod as discovery shows it, reached through the API server."""
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", ())]
+    (health,) = (port["containerPort"] for port in ports if port.get("name") == "health")
+    labels = {"namespace": namespace, "instance": name, **discovered(pod["metadata"]["labels"])}
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}:{health}/proxy/metrics"
+    return Target(api, labels, relabelings, honor_labels, path)
 
 
 @contextlib.contextmanager
@@ -75,10 +57,11 @@ def watched(pipeline: Pipeline, operator: Release, directory: Path) -> Iterator[
     """
     with api_on_loopback() as api:
         rules = relabelings(pipeline.get(), pipeline.namespace)
-        components = ("speechpipe.dev/component", "gateway|stt|translation")
-        pods = scrape("pipeline", api, pipeline.namespace, components, rules)
-        of_operator = scrape("operator", api, operator.namespace, tuple(OPERATOR.split("=")), [])
-        prometheus = Prometheus(directory, [pods, of_operator | {"honor_labels": True}], RULES)
+        pods = [pod for component in COMPONENTS for pod in pipeline.staying(component)]
+        targets = [target(pod, api, rules) for pod in pods]
+        targets += [target(pod, api, honor_labels=True) for pod in operator.operators()]
+        scrapes = [one.config(f"pod-{number}") for number, one in enumerate(targets)]
+        prometheus = Prometheus(directory, scrapes, RULES)
         prometheus.start()
         try:
             yield prometheus

@@ -39,7 +39,8 @@ class Target:
     """Something to scrape.
 
     Attributes:
-        address: ``host:port``; its metrics are at ``/metrics``.
+        address: ``host:port``.
+        path: of its metrics.
         labels: of the target; those that begin with ``__`` are seen by ``relabelings`` alone.
         relabelings: as in Prometheus' ``relabel_configs``.
         honor_labels: where a series names a label of the target itself, its own value stays.
@@ -49,12 +50,14 @@ class Target:
     labels: Mapping[str, str] = field(default_factory=dict)
     relabelings: Sequence[Mapping[str, Any]] = ()
     honor_labels: bool = False
+    path: str = "/metrics"
 
     def config(self, job: str) -> dict[str, Any]:
         """Its part of Prometheus' ``scrape_configs``; ``job`` is unique."""
         return {
             "job_name": job,
             "honor_labels": self.honor_labels,
+            "metrics_path": self.path,
             "static_configs": [{"targets": [self.address], "labels": dict(self.labels)}],
             "relabel_configs": [dict(rule) for rule in self.relabelings],
         }
