@@ -1,7 +1,7 @@
 """Every image, as an engine runs it."""
 
 import pytest
-from engine import CommandError, docker, inspect
+from engine import CommandError, docker, inspect, until
 from image_list import IMAGES  # type: ignore[import-not-found]  # of scripts
 
 ALL = [name for name, image in IMAGES.items() if image.by_default]
@@ -70,6 +70,20 @@ def test_the_code_is_compiled_already(loaded: dict[str, str], name: str) -> None
         " and not pathlib.Path(m.__cached__).exists()])"
     )
     assert started(loaded[name], "python", "-c", code).strip() == "[]"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_process_that_still_starts_can_be_stopped(loaded: dict[str, str], name: str) -> None:
+    """SIGTERM ends process 1 also before its event loop runs; by default the kernel would keep that from it."""
+    code = "import speechpipe_common.early, signal; print('begun', flush=True); [signal.pause() for _ in iter(int, 1)]"
+    options = ("--detach", *LOCKED, "--entrypoint=python")
+    container = docker("run", *options, loaded[name], "-c", code).strip()
+    try:
+        until(lambda: "begun" in docker("logs", container), "the process to begin")
+        docker("kill", "--signal=TERM", container)
+        assert docker("wait", container).strip() == "143"
+    finally:
+        docker("rm", "--force", container)
 
 
 def test_the_gateway_has_no_torch(loaded: dict[str, str]) -> None:

@@ -96,6 +96,17 @@ def test_services_share_their_layers(root: Path) -> None:
     assert len(stages) == 1
 
 
+@pytest.mark.parametrize("package", ["gateway", "stt", "translate", "operator"])
+def test_every_process_can_be_stopped_from_its_first_import_on(root: Path, package: str) -> None:
+    """The first thing of ours that a process imports is what makes process 1 heed SIGTERM."""
+    (main,) = [
+        *root.glob(f"*/src/speechpipe_{package}/__main__.py"),
+        *root.glob(f"*/*/src/speechpipe_{package}/__main__.py"),
+    ]
+    imports = re.findall(r"^(?:import|from) (speechpipe\S+)", main.read_text(), re.MULTILINE)
+    assert imports[0] == "speechpipe_common.early"
+
+
 def test_an_image_is_built_again_when_something_that_goes_in_has_changed(copy: Path) -> None:
     """The key follows sources, lock, Containerfile, base, reference and arguments, and nothing else."""
     before = key()
@@ -246,6 +257,9 @@ class Stub:
     def save(self, reference: str, archive: Path) -> None:
         """A file that is no archive."""
         archive.write_text(reference)
+
+    def tidy(self) -> None:
+        """Nothing to do."""
 
 
 @pytest.fixture
