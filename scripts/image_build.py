@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
@@ -15,6 +15,8 @@ from image_base import install
 from image_list import ROOT, ImageError
 
 DAEMON_SECONDS: Final = 10
+KEPT_STAGE: Final = "dependencies"
+"""Stage of a Containerfile that takes long and seldom changes."""
 _AUTHORITIES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 _USUAL_AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 _INSIDE: Final = "/run/secrets/ca.crt"
@@ -26,8 +28,9 @@ _OF_THIS_MACHINE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be built: context and Containerfile, arguments, and the reference that the image gets."""
+    """What is to be built: what a person calls it, the reference that it gets, context, Containerfile and arguments."""
 
+    name: str
     reference: str
     containerfile: Path
     context: Path
@@ -59,6 +62,9 @@ class Builder(Protocol):
             ImageError: it failed.
         """
 
+    def tidy(self) -> None:
+        """Forget what earlier versions of images consisted of."""
+
 
 class Docker:
     """Docker Engine, by BuildKit."""
@@ -77,6 +83,9 @@ class Docker:
         """See Builder."""
         checked("docker", "save", f"--output={archive}", reference)
 
+    def tidy(self) -> None:
+        """The daemon does so by itself."""
+
 
 class Buildah:
     """Buildah with a store of its own below the cache, without a container runtime."""
@@ -94,12 +103,20 @@ class Buildah:
     def build(self, order: Order, log: Path) -> None:
         """See Builder."""
         with secrets() as options:
-            how = ["--isolation=chroot", "--layers", "--format=docker"]
-            logged([*self._command, "build", *how, *options, *order.options(), str(order.context)], log)
+            how = [*self._command, "build", "--isolation=chroot", "--layers", "--format=docker", *options]
+            logged([*how, *order.options(), str(order.context)], log)
+            if f" AS {KEPT_STAGE}\n" in order.containerfile.read_text():
+                # Found at once, since it has just been built; a name keeps it from `tidy`.
+                kept = replace(order, reference=f"localhost/speechpipe-{KEPT_STAGE}:{order.name}")
+                checked(*how, f"--target={KEPT_STAGE}", *kept.options(), str(order.context))
 
     def save(self, reference: str, archive: Path) -> None:
         """See Builder."""
         checked(*self._command, "push", "--quiet", reference, f"docker-archive:{archive}:{reference}")
+
+    def tidy(self) -> None:
+        """See Builder."""
+        checked(*self._command, "rmi", "--prune", "--force")
 
 
 def find_builder(cache: Path, wish: str = "") -> Builder:
