@@ -80,7 +80,7 @@ def test_every_panel_and_rule_has_data_under_load(
     report: Callable[[str], None],
 ) -> None:
     """While people speak to pods and are translated, no query of a panel is empty or NaN, and no rule reads a series
-    that nobody shows.
+    that nobody shows, nor tells of what is not so.
     """
     chosen = {
         "namespace": standing.namespace,
@@ -95,5 +95,6 @@ def test_every_panel_and_rule_has_data_under_load(
             until(asked.all_seen, "every query to have data", SEEN_SECONDS, asked.places)
             assert asked.wrong_variables() == []
             assert asked.wrong_rules() == []
+            assert asked.false_alarms() == []
             load.stop()
     report(f"{asked.count} queries had data")

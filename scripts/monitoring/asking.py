@@ -3,11 +3,23 @@
 from collections.abc import Mapping
 from typing import Final
 
-from promql import Found, boards, panel_queries, rule_queries, rules, selectors
+from promql import Found, alerts, boards, panel_queries, rule_queries, rules, selectors
 
 from speechpipe_common.testing_prometheus import Prometheus
 
 PERIOD: Final = "$__rate_interval"
+UNTRUE_OF_THE_WELL: Final = (
+    "SpeechpipeDeadLetters",
+    "SpeechpipeGatewayFull",
+    "SpeechpipeJobsFailing",
+    "SpeechpipeOperatorMissingAccess",
+    "SpeechpipeOperatorWithoutLeader",
+    "SpeechpipeRedisMemoryFull",
+    "SpeechpipeRedisMemoryHigh",
+    "SpeechpipeSessionsRefused",
+    "SpeechpipeWorkersUnschedulable",
+)
+"""Alerts that a slow machine is no reason for."""
 
 
 class Asked:
@@ -28,10 +40,9 @@ class Asked:
         self.count = len(self.left)
 
     def _all(self) -> list[Found]:
-        alerts = {rule["alert"] for rule in rules() if "alert" in rule}
         asked = [Found(found.place, self._sent(found.expr)) for found in panel_queries()]
         for found in rule_queries():
-            read = selectors(found.expr) if found.place in alerts else [found.place]
+            read = selectors(found.expr) if found.place in alerts() else [found.place]
             asked += [Found(f"rule {found.place}", selector) for selector in read]
         return asked
 
@@ -65,6 +76,12 @@ class Asked:
                 if not wanted & set(self._prometheus.label_values(label, selector)):
                     wrong.append(f"{name}: {variable['name']}")
         return wrong
+
+    def false_alarms(self) -> list[str]:
+        """Alerts that say at this moment what is not so of a pipeline that is well, however slow its machine."""
+        named, own = alerts(), self._chosen["$pipeline"]
+        told = {name: self._prometheus.query(named[name]["expr"]) for name in UNTRUE_OF_THE_WELL}
+        return [name for name, some in told.items() if any(one.labels.get("pipeline", own) == own for one in some)]
 
     def wrong_rules(self) -> list[str]:
         """Rules that Prometheus does not have, or has not evaluated well."""
