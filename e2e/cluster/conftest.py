@@ -18,7 +18,7 @@ import progress
 from agents import Agents
 from keeping import keep
 from kubectl import ROOT, apply, delete, kubectl
-from pipelines import LONG_PAUSE_MILLISECONDS, Pipeline, hosted, model, translation
+from pipelines import Pipeline, hosted, model, translation
 from pods import workers
 from releases import Release, values
 from settings import RUN_LABEL, Settings
@@ -171,7 +171,6 @@ def standing(
 ) -> Iterator[Pipeline]:
     """A pipeline with a better model and translation, for tests that change nothing."""
     spec = {
-        "gateway": {"vad": {"silenceThresholdMilliseconds": LONG_PAUSE_MILLISECONDS}},
         "stt": model("base", settings),
         "translation": translation(),
     }

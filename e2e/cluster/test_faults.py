@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from faulting import Stage, drained, kill_pod, uids, until_replaced
+from faulting import Stage, busy_gateway, drained, kill_pod, uids, until_replaced
 from kubectl import CommandError, delete, execute, find, get, patch
 from pipelines import Pipeline, hosted, model, translation
 from progress import until
@@ -61,9 +61,10 @@ def test_a_deleted_gateway_costs_nothing(stage: Stage, rounds: int) -> None:
     with stage.played() as scene:
         for turn in range(rounds):
             scene.before(f"gateway, {turn + 1} of {rounds}")
-            kill_pod(stage.pipeline.staying("gateway")[turn % 2], at_once=turn % 2 == 1)
+            kill_pod(busy_gateway(stage.pipeline), at_once=turn % 2 == 1)
             scene.recorder.until_said("GatewayReady", "False")
             scene.after()
+    assert stage.resumed >= rounds
 
 
 def test_a_deleted_redis_costs_nothing(stage: Stage, rounds: int) -> None:

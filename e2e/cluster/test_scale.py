@@ -42,8 +42,11 @@ QUICK: Json = {
 
 @pytest.fixture(scope="module")
 def pipeline(namespace: str, settings: Settings, volumes: Volumes, nodes: list[str]) -> Iterator[Pipeline]:
-    """A pipeline whose workers want a GPU each, on a cluster with two."""
-    gpu: dict[str, Any] = {"gpu": {"resourceName": GPU}, "device": "auto", "autoscaling": QUICK}
+    """A pipeline whose workers want a GPU each, on a cluster with two; slow ones, whatever the machine, so that a few
+    people are more than they can do.
+    """
+    slow = {"resources": {"limits": {"cpu": "400m"}}, "beamSize": 5}
+    gpu: dict[str, Any] = {"gpu": {"resourceName": GPU}, "device": "auto", "autoscaling": QUICK, **slow}
     with pretended(nodes[:2]), hosted("scale", namespace, settings, volumes, nodes[0], stt=gpu) as made:
         yield made
 
