@@ -96,9 +96,11 @@ faults: setup kubernetes prometheus ## Break whole pipelines of real processes (
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local
 
 .PHONY: soak
-soak: setup ## The same, ten times as often; takes long
+soak: setup helm ## The same, and the faults in real pods, ten times as often; takes long
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local --soak
 	@$(BIN)/pytest --rootdir=operator operator/tests/test_operator_faults.py --soak --timeout=3600
+	@archives=$$([ -n "$${KUBECONFIG:-}" ] || $(BIN)/python scripts/images.py archives); \
+	  $(KIND) with $$archives -- $(BIN)/pytest --rootdir=e2e/cluster e2e/cluster/test_faults.py --soak --timeout=14400
 
 .PHONY: lint
 lint: setup ## Check style, types (mypy --strict) and import contracts
