@@ -96,6 +96,8 @@ class Hub:
             except (RedisError, OSError) as error:
                 if self.connected:
                     log.warning("redis_lost", shard=self._shard, error=str(error), sessions=len(self.sessions))
+                    # Idle connections are dead as well: a session that begins later would be given one.
+                    await self._redis.connection_pool.disconnect(inuse_connections=False)
                 self.connected = False
                 self._link.failed(self._shard)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
