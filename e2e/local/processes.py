@@ -115,6 +115,14 @@ class Service:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
+    async def readiness(self) -> str:
+        """What it says of its readiness; empty while it does not answer."""
+        try:
+            async with self._get("/ready") as answer:
+                return await answer.text()
+        except (aiohttp.ClientError, TimeoutError):
+            return ""
+
     async def metric(self, name: str, **labels: str) -> float:
         """A metric summed over the label values that are not asked for; ``name`` without prefix and ``_total``.
 

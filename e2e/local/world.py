@@ -57,22 +57,19 @@ class World:
     Args:
         directory: for logs and data.
         clips: what its clients say, by sample rate.
+        shards: how many Valkeys there are; ``valkey`` and ``redis`` are the first and its client.
     """
 
-    def __init__(self, directory: Path, clips: Mapping[int, Sequence[Clip]]) -> None:
-        self.valkey = ValkeyServer(
-            directory / "valkey",
-            aof=True,
-            # No rewrite: it would move the tail that a test cuts off into another file.
-            options=("--auto-aof-rewrite-percentage", "0", "--aof-load-truncated", "yes"),
-        )
-        self.valkey.port = lasting_port()
+    def __init__(self, directory: Path, clips: Mapping[int, Sequence[Clip]], shards: int = 1) -> None:
+        self.valkeys = [_valkey(directory / f"valkey{number or ''}") for number in range(shards)]
+        self.valkey = self.valkeys[0]
         self.directory = directory
         self.gateways: list[Service] = []
         self.stt: list[Service] = []
         self.translate: list[Service] = []
         self.urls: list[str] = []
-        self.redis = connect(self.valkey.url)
+        self.clients = [connect(valkey.url) for valkey in self.valkeys]
+        self.redis = self.clients[0]
         self._clips = clips
 
     def add_gateway(self, **env: str) -> Service:
@@ -94,7 +91,8 @@ class World:
     def _service(self, kind: str, pool: list[Service], command: tuple[str, ...], env: Mapping[str, str]) -> Service:
         name = f"{kind}-{len(pool)}"
         # The name tells its connections apart from those of others.
-        settings = {"REDIS_URL": f"{self.valkey.url}?client_name={name}"} | dict(env)
+        addresses = ",".join(f"{valkey.url}?client_name={name}" for valkey in self.valkeys)
+        settings = {"REDIS_URL": addresses} | dict(env)
         service = Service(name, command, settings, self.directory / f"{name}.log")
         pool.append(service)
         return service
@@ -165,8 +163,8 @@ class World:
         (self.directory / f"{caller.name}-{caller.session_id}.jsonl").write_text("\n".join(lines))
 
     async def lengths(self) -> dict[str, int]:
-        """Entries of each job stream that nobody has settled."""
-        return {stream: int(await self.redis.xlen(stream)) for stream in STREAMS}
+        """Entries of each job stream that nobody has settled, on all Valkeys."""
+        return {stream: sum([int(await redis.xlen(stream)) for redis in self.clients]) for stream in STREAMS}
 
     async def in_work(self, service: str, stream: str) -> list[str]:
         """Entries that a consumer holds."""
@@ -183,10 +181,22 @@ class World:
                 return False
 
         await eventually(empty, "job streams to be empty", SETTLE_SECONDS)
-        for stream, group in STREAMS.items():
-            if await self.redis.exists(stream):
-                pending = await self.redis.xpending(stream, group)
-                assert pending["pending"] == 0, f"{stream} has pending entries that do not exist"
+        for redis in self.clients:
+            for stream, group in STREAMS.items():
+                if await redis.exists(stream):
+                    pending = await redis.xpending(stream, group)
+                    assert pending["pending"] == 0, f"{stream} has pending entries that do not exist"
+
+
+def _valkey(directory: Path) -> ValkeyServer:
+    made = ValkeyServer(
+        directory,
+        aof=True,
+        # No rewrite: it would move the tail that a test cuts off into another file.
+        options=("--auto-aof-rewrite-percentage", "0", "--aof-load-truncated", "yes"),
+    )
+    made.port = lasting_port()
+    return made
 
 
 def verdict(callers: Sequence[Caller]) -> Verdict:
@@ -216,14 +226,17 @@ async def ready_one(pool: Sequence[Service], dice: random.Random) -> Service:
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path, clips: Mapping[int, Sequence[Clip]]) -> AsyncIterator[World]:
-    """A world whose Valkey runs; whatever was started in it is killed at the end."""
-    world = World(directory, clips)
-    world.valkey.start()
+async def running(directory: Path, clips: Mapping[int, Sequence[Clip]], shards: int = 1) -> AsyncIterator[World]:
+    """A world whose Valkeys run; whatever was started in it is killed at the end."""
+    world = World(directory, clips, shards)
+    for valkey in world.valkeys:
+        valkey.start()
     try:
         yield world
     finally:
         for service in world.services:
             service.kill()
-        await world.redis.aclose()
-        world.valkey.kill()
+        for client in world.clients:
+            await client.aclose()
+        for valkey in world.valkeys:
+            valkey.kill()

@@ -47,10 +47,10 @@ def stub(name: str, *, replicas: int = 1, depends_on: Iterable[str] = (), number
     )
 
 
-def redis() -> Component:
+def redis(name: str = "redis") -> Component:
     """A real Valkey that persists."""
     return Component(
-        name="redis",
+        name=name,
         command=("valkey-server",),
         ports=(Port("redis", 6379, internal=True),),
         ready=Probe("redis", "redis"),

@@ -15,7 +15,7 @@ from speechpipe_operator.render import Capabilities, Context, render
 from speechpipe_operator.spec import SpeechPipeline
 
 GOLDEN = Path(__file__).parent / "golden"
-NAMES = ("dra", "external-redis", "full", "gpu", "minimal", "scale-to-zero")
+NAMES = ("dra", "external-redis", "full", "gpu", "minimal", "scale-to-zero", "sharded")
 CONTEXT = Context(
     namespace="speech",
     uid="11111111-2222-3333-4444-555555555555",

@@ -4,7 +4,9 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -13,7 +15,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
-from speechpipe_operator.components import Component, FromSecret, Port, Probe
+from speechpipe_common.shards import addresses
+from speechpipe_operator.components import Component, FromSecret, Port, Probe, RedisUrl
 from speechpipe_operator.local import AlreadyRunning, LocalError, LocalOptions, LocalPipeline, PortsInUse, StartFailed
 
 
@@ -47,6 +50,23 @@ async def test_replicas_get_ports_of_their_own(tmp_path: Path) -> None:
         assert pipeline.redis_url.startswith("redis://:")
         config = tmp_path / "data" / "redis.conf"
         assert config.stat().st_mode & 0o077 == 0
+
+
+async def test_shards_are_valkeys_of_their_own(tmp_path: Path) -> None:
+    """Each runs on a port and data of its own, and the others are told of all, in order, with one password."""
+    names = ("redis", "redis-1", "redis-2")
+    gateway = replace(stub("gateway", depends_on=names), env={**stub("gateway").env, "REDIS_URL": RedisUrl(names)})
+    wide = plan(*map(redis, names), gateway)
+    async with LocalPipeline(wide, options(tmp_path), MemoryLog()) as pipeline:
+        urls = addresses(pipeline.redis_url)
+        assert [urlsplit(url).port for url in urls] == [pipeline.instances(name)[0].ports["redis"] for name in names]
+        for number, url in enumerate(urls):
+            async with Redis.from_url(url) as client:
+                await client.set("number", number)
+        for number, url in enumerate(urls):
+            async with Redis.from_url(url) as client:
+                assert int(await client.get("number")) == number
+        assert all((tmp_path / "data" / name).is_dir() for name in names)
 
 
 async def test_what_dies_is_started_again(tmp_path: Path) -> None:

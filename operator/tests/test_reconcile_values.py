@@ -264,12 +264,13 @@ def test_clients_follow_redis():
     rollout = PasswordRollout()
     redis = workload_state({**deployment(generation=1), "kind": "StatefulSet"})
     ready = workload_state(_rolled(1))
-    assert rollout.for_clients("uid", "r1", "c1", redis) == "c1"
+    assert rollout.for_clients("uid", "r1", "c1", [redis]) == "c1"
     rollout.applied("uid", "r1", "c1")
-    assert rollout.for_clients("uid", "r2", "c2", ready) == "c1", "Redis has not been told yet"
+    assert rollout.for_clients("uid", "r2", "c2", [ready]) == "c1", "Redis has not been told yet"
     rollout.applied("uid", "r2", "c1")
-    assert rollout.for_clients("uid", "r2", "c2", redis) == "c1", "it is not ready"
-    assert rollout.for_clients("uid", "r2", "c2", ready) == "c2"
+    assert rollout.for_clients("uid", "r2", "c2", [redis]) == "c1", "it is not ready"
+    assert rollout.for_clients("uid", "r2", "c2", [ready, redis]) == "c1", "one of two is not"
+    assert rollout.for_clients("uid", "r2", "c2", [ready]) == "c2"
 
 
 def _rolled(generation: int) -> Object:

@@ -14,7 +14,7 @@ from render_support import CONTEXT, component_of, golden, main_container, of, on
 from speechpipe_operator.objects import CONFIG_ANNOTATION, Object
 from speechpipe_operator.plan import make_plan
 from speechpipe_operator.render import Capabilities, Frame
-from speechpipe_operator.render.secrets import PASSWORD_BYTES, password_of, redis_auth, redis_url
+from speechpipe_operator.render.secrets import PASSWORD_BYTES, password_of, redis_auth, redis_urls
 from speechpipe_operator.render.volumes import JOIN
 from speechpipe_operator.spec import SpeechPipeline
 
@@ -100,7 +100,7 @@ def test_a_password_fits_into_a_url() -> None:
     pipeline = of("")
     secret = redis_auth(Frame(pipeline, make_plan(pipeline), CONTEXT), password)
     assert secret["stringData"] == {"password": password}
-    assert redis_url("x", password) == f"redis://:{password}@x-redis:6379/0"
+    assert redis_urls("x", ["redis"], password) == f"redis://:{password}@x-redis:6379/0"
 
 
 @pytest.mark.parametrize(

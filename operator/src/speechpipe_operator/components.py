@@ -14,7 +14,10 @@ from speechpipe_operator.spec import Autoscaling, GatewayAutoscaling, Gpu, Model
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """The URL of the managed Redis, password included; known where it runs."""
+    """The URLs of the managed Redis, password included; known where it runs."""
+
+    components: tuple[str, ...] = ("redis",)
+    """Which of them, in the order of shards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,34 @@ class ClaimState:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardUse:
+    """What is still on a Redis that is to go."""
+
+    shard: int
+    sessions: int
+    """That a gateway drives, or that wait for a client or a sweeper."""
+    jobs: int
+    resumable: bool
+    """Whether any session is remembered, so that its client may come back."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody misses it."""
+        return not (self.sessions or self.jobs or self.resumable)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """A look at all of those that are to go."""
+
+    began: float
+    """Monotonic seconds."""
+    uses: tuple[ShardUse, ...] = ()
+    error: str = ""
+    """Why there are not all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """All that is seen of one pipeline at one moment."""
 

@@ -18,9 +18,9 @@ from speechpipe_operator.components import (
     RedisUrl,
 )
 from speechpipe_operator.plan_pods import gateway_pods, initial_replicas, redis_pods, worker_pods
+from speechpipe_operator.shards import REDIS, Shards, is_redis, shard_name, wanted_shards
 from speechpipe_operator.spec import Auth, ManagedRedis, Spec, SpeechPipeline, Translation, Vad, bytes_of
 
-REDIS: Final = "redis"
 GATEWAY: Final = "gateway"
 STT: Final = "stt"
 TRANSLATION: Final = "translation"
@@ -36,16 +36,17 @@ DRAIN_SECONDS: Final = 20
 LONGEST_DRAIN_SECONDS: Final = 3600
 
 
-def make_plan(pipeline: SpeechPipeline) -> Plan:
-    """The components that ``pipeline`` asks for, Redis first."""
-    spec = pipeline.spec
-    components = [_gateway(spec), _stt(spec)]
+def make_plan(pipeline: SpeechPipeline, shards: Shards | None = None) -> Plan:
+    """The components that ``pipeline`` asks for, Redis first; ``shards`` where their number is changing."""
+    spec, shards = pipeline.spec, shards or wanted_shards(pipeline.spec)
+    redis = tuple(shard_name(number) for number in range(shards.running))
+    components = [_gateway(spec, redis, shards), _stt(spec, redis)]
     if spec.translation is not None:
-        components.append(_translation(spec, spec.translation))
+        components.append(_translation(spec, spec.translation, redis))
     if spec.redis.managed is not None:
-        components.insert(0, _redis(spec, spec.redis.managed))
+        components = [*(_redis(name, spec, spec.redis.managed) for name in redis), *components]
     tracing = _tracing(pipeline)
-    components = [replace(it, env=tracing | it.env) if it.name != REDIS else it for it in components]
+    components = [replace(it, env=tracing | it.env) if not is_redis(it.name) else it for it in components]
     return Plan(pipeline.metadata.name, tuple(components))
 
 
@@ -63,10 +64,10 @@ def _tracing(pipeline: SpeechPipeline) -> dict[str, EnvValue]:
     }
 
 
-def _redis(spec: Spec, managed: ManagedRedis) -> Component:
+def _redis(name: str, spec: Spec, managed: ManagedRedis) -> Component:
     durable = managed.persistence != "none"
     return Component(
-        name=REDIS,
+        name=name,
         command=("valkey-server",),
         ports=(Port(REDIS, REDIS_PORT, internal=True),),
         ready=Probe("redis", REDIS),
@@ -83,7 +84,7 @@ def _redis(spec: Spec, managed: ManagedRedis) -> Component:
     )
 
 
-def _gateway(spec: Spec) -> Component:
+def _gateway(spec: Spec, redis: tuple[str, ...], shards: Shards) -> Component:
     gateway = spec.gateway
     env: dict[str, EnvValue] = {
         "GATEWAY_HOST": BindAddress(public=True),
@@ -97,10 +98,18 @@ def _gateway(spec: Spec) -> Component:
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
         **_vad(gateway.vad),
         **_auth(gateway.auth),
+        **_placing(spec, shards),
     }
     ports = (Port("ws", gateway.port), Port("health", 8080))
     replicas = initial_replicas(gateway.replicas, gateway.autoscaling)
-    return _service(GATEWAY, "speechpipe_gateway", spec, ports, env | gateway.env, replicas, gateway_pods(spec))
+    pods, known = gateway_pods(spec), redis[: shards.known]
+    return _service(GATEWAY, "speechpipe_gateway", spec, known, ports, env | gateway.env, replicas, pods)
+
+
+def _placing(spec: Spec, shards: Shards) -> dict[str, EnvValue]:
+    if spec.redis.external is not None and spec.redis.external.shards is not None:
+        return {"REDIS_SHARDS": str(spec.redis.external.shards)}
+    return {"REDIS_SHARDS": str(shards.placing)} if shards.placing < shards.known else {}
 
 
 def _vad(vad: Vad) -> dict[str, EnvValue]:
@@ -133,7 +142,7 @@ def _auth(auth: Auth) -> dict[str, EnvValue]:
     return env
 
 
-def _stt(spec: Spec) -> Component:
+def _stt(spec: Spec, redis: tuple[str, ...]) -> Component:
     stt = spec.stt
     env: dict[str, EnvValue] = {
         "MODEL_SIZE": stt.model,
@@ -148,10 +157,10 @@ def _stt(spec: Spec) -> Component:
     }
     replicas = initial_replicas(stt.replicas, stt.autoscaling)
     ports = (Port("health", 8081),)
-    return _service(STT, "speechpipe_stt", spec, ports, env | stt.env, replicas, worker_pods(spec, STT, stt))
+    return _service(STT, "speechpipe_stt", spec, redis, ports, env | stt.env, replicas, worker_pods(spec, STT, stt))
 
 
-def _translation(spec: Spec, translation: Translation) -> Component:
+def _translation(spec: Spec, translation: Translation, redis: tuple[str, ...]) -> Component:
     env: dict[str, EnvValue] = {
         "TRANSLATION_ENGINE": translation.engine,
         "EASYNMT_MODEL": translation.model,
@@ -165,7 +174,7 @@ def _translation(spec: Spec, translation: Translation) -> Component:
     ports = (Port("health", 8082),)
     replicas = initial_replicas(translation.replicas, translation.autoscaling)
     pods = worker_pods(spec, TRANSLATION, translation)
-    return _service(TRANSLATION, "speechpipe_translate", spec, ports, env | translation.env, replicas, pods)
+    return _service(TRANSLATION, "speechpipe_translate", spec, redis, ports, env | translation.env, replicas, pods)
 
 
 def _offline(offline: bool) -> dict[str, EnvValue]:
@@ -177,13 +186,14 @@ def _service(
     name: str,
     module: str,
     spec: Spec,
+    redis: tuple[str, ...],
     ports: tuple[Port, ...],
     env: dict[str, EnvValue],
     replicas: int,
     pods: Pods,
 ) -> Component:
     wiring: dict[str, EnvValue] = {
-        "REDIS_URL": _redis_address(spec),
+        "REDIS_URL": _redis_address(spec, redis),
         "KEY_PREFIX": spec.redis.key_prefix,
         "HEALTH_HOST": BindAddress(),
         "HEALTH_PORT": PortNumber("health"),
@@ -195,7 +205,7 @@ def _service(
         ready=Probe("http", "health"),
         env=wiring | _reaching_out(spec) | env,
         replicas=replicas,
-        depends_on=(REDIS,) if spec.redis.managed is not None else (),
+        depends_on=redis,
         grace_seconds=_drain_seconds(env) + DRAIN_MARGIN_SECONDS,
         pods=pods,
     )
@@ -210,13 +220,13 @@ def _drain_seconds(env: dict[str, EnvValue]) -> float:
     return told if 0 <= told <= LONGEST_DRAIN_SECONDS else DRAIN_SECONDS
 
 
-def _redis_address(spec: Spec) -> EnvValue:
+def _redis_address(spec: Spec, redis: tuple[str, ...]) -> EnvValue:
     external = spec.redis.external
     if external is not None and external.secret_ref is not None:
         return FromSecret(external.secret_ref.name, external.secret_ref.key)
     if external is not None and external.url is not None:
         return external.url
-    return RedisUrl()
+    return RedisUrl(redis)
 
 
 def _reaching_out(spec: Spec) -> dict[str, EnvValue]:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from speechpipe_common.consumer import Consumer, DeliveryPolicy, Entry, RedisLink
 from speechpipe_common.consumer.group import Group
+from speechpipe_common.consumer.slots import Slots
 from speechpipe_common.keys import Keys
 from speechpipe_common.messages import MessageError
 from speechpipe_common.metrics import ConsumerMetrics, LinkMetrics
@@ -52,7 +53,7 @@ class Bench:
             link=self.link,
             metrics=ConsumerMetrics(self.registry),
             max_batch=max_batch,
-            parallel=parallel,
+            slots=Slots(parallel),
         )
 
     async def handle(self, entries: Sequence[Entry[int]]) -> None:

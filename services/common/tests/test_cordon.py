@@ -109,7 +109,7 @@ async def test_a_cordoned_worker_takes_nothing_over(redis_client: Redis) -> None
     await add(redis_client, 1)
     dead = Group(redis_client, STREAMS, "workers", "dead", Keys())
     await dead.create()
-    ((job,),) = await dead.read(1, 1)
+    ((job,),) = await dead.look(1)
     await dead.hand_back([job.ref], refund=False)
     await redis_client.set(CORDON, "asked", ex=60)
     bench = Bench(redis_client)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker, together
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker, together
 from speechpipe_common.keys import STT_GROUP, TRANSLATION_GROUP, Keys
 from speechpipe_common.messages import AudioJob, MessageError, SegmentRecord, TextJob, Transcript, decode
 from speechpipe_common.settings import WorkerSettings
@@ -146,17 +147,23 @@ async def test_a_job_is_traced_from_its_arrival_to_its_end(valkey: str, redis: R
     )
     seen: list[str] = []
 
-    async def load(context: WorkerContext) -> Work[str]:
-        async def handle(entries: Sequence[Entry[str]]) -> None:
+    async def load(_: WorkerContext) -> Work[str]:
+        async def handle(shard: ShardContext, entries: Sequence[Entry[str]]) -> None:
             seen.extend(entry.job for entry in entries)
             if any(entry.job == "fails" for entry in entries):
                 raise ValueError("told to fail")
             with together("decode", entries):
                 await asyncio.sleep(0)
             for entry in entries:
-                await context.store.drop(entry.ref)
+                await shard.store.drop(entry.ref)
 
-        return Work(streams=[KEYS.audio_jobs], group=STT_GROUP, decode=read, handler=handle, max_batch=4)
+        return Work(
+            streams=[KEYS.audio_jobs],
+            group=STT_GROUP,
+            decode=read,
+            handler=lambda shard: partial(handle, shard),
+            max_batch=4,
+        )
 
     contexts = [f"00-{n:032x}-{n:016x}-01" for n in (1, 2)]
     for word, context in zip(("one", "two"), contexts, strict=True):

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker
 from speechpipe_common.health import HealthPortError
 from speechpipe_common.settings import WorkerSettings
 from speechpipe_common.testing import eventually, free_port
@@ -23,7 +23,6 @@ class Service:
         self.loaded = asyncio.Event()
         self.stop = asyncio.Event()
         self.closed = False
-        self.context: WorkerContext | None = None
 
     async def serve(self) -> None:
         """Run until stopped."""
@@ -31,16 +30,19 @@ class Service:
 
     async def load(self, context: WorkerContext) -> Work[bytes]:
         """Wait for the test, then say what to do."""
-        self.context = context
         await self.loaded.wait()
         return Work(
-            streams=[context.keys.audio_jobs], group="workers", decode=bytes, handler=self.handle, close=self.close
+            streams=[context.keys.audio_jobs],
+            group="workers",
+            decode=bytes,
+            handler=lambda shard: lambda entries: self.handle(shard, entries),
+            close=self.close,
         )
 
-    async def handle(self, entries: Sequence[Entry[bytes]]) -> None:
+    async def handle(self, shard: ShardContext, entries: Sequence[Entry[bytes]]) -> None:
         """Drop everything."""
         for entry in entries:
-            await self.context.store.drop(entry.ref)
+            await shard.store.drop(entry.ref)
 
     async def close(self) -> None:
         """Note that the end came."""

@@ -8,12 +8,13 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
 
 from speechpipe_common import logs
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker
 from speechpipe_common.messages import MessageError
 from speechpipe_common.process import run
 from speechpipe_common.settings import WorkerSettings, load
@@ -42,11 +43,11 @@ def decode(payload: bytes) -> Task:
 class Worker:
     """A handler that obeys."""
 
-    def __init__(self, url: str, context: WorkerContext) -> None:
+    def __init__(self, url: str, context: ShardContext) -> None:
         self._redis = connect(url)
         self._context = context
 
-    async def handle(self, entries: "list[Entry[Task]]") -> None:
+    async def handle(self, entries: "Sequence[Entry[Task]]") -> None:
         """Note the batch, then do what each of its jobs says."""
         for entry in entries:
             note = {
@@ -76,13 +77,12 @@ async def main(stop: asyncio.Event) -> None:
     """Serve until told to stop."""
     settings = load(WorkerSettings)
 
-    async def make(context: WorkerContext) -> Work[Task]:
-        worker = Worker(settings.redis_url, context)
+    async def make(_: WorkerContext) -> Work[Task]:
         return Work(
             streams=STREAMS,
             group=GROUP,
             decode=decode,
-            handler=worker.handle,
+            handler=lambda shard: Worker(settings.redis_urls[shard.shard], shard).handle,
             max_batch=int(os.environ.get("TEST_MAX_BATCH", "4")),
             parallel=int(os.environ.get("TEST_PARALLEL", "1")),
         )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker
 from speechpipe_common.keys import STT_GROUP, Keys
 from speechpipe_common.messages import AudioJob, Failure, Transcript, decode
 from speechpipe_common.settings import WorkerSettings
@@ -281,7 +281,7 @@ class Scribe:
         """Jobs of one client."""
         return [job for job in self.jobs if job.client == client]
 
-    async def settle(self, context: WorkerContext, entries: Sequence[Entry[AudioJob]]) -> None:
+    async def settle(self, context: ShardContext, entries: Sequence[Entry[AudioJob]]) -> None:
         """Answer every job with ``text``."""
         await self.may_work.wait()
         heard = await context.store.read_audio([entry.job for entry in entries])
@@ -327,12 +327,12 @@ async def working(gateway: GatewayProcess, scribe: Scribe | None = None) -> Asyn
         drain_seconds=1,
     )
 
-    async def load(context: WorkerContext) -> Work[AudioJob]:
+    async def load(_: WorkerContext) -> Work[AudioJob]:
         return Work(
             streams=(gateway.keys.audio_jobs, gateway.keys.audio_partials),
             group=STT_GROUP,
             decode=lambda raw: decode(raw, AudioJob),
-            handler=lambda entries: scribe.settle(context, entries),
+            handler=lambda shard: lambda entries: scribe.settle(shard, entries),
             max_batch=8,
         )
 

@@ -1,10 +1,11 @@
-"""The Redis of one pipeline: its address comes from a Secret, which may change; the client is made when needed."""
+"""The Redis of one pipeline: addresses come from a Secret, which may change; clients are made when needed."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from redis.asyncio import Redis
 
+from speechpipe_common.shards import addresses
 from speechpipe_common.store import connect
 
 TIMEOUT_SECONDS: Final = 3.0
@@ -13,7 +14,8 @@ Shards = Sequence[Redis]
 """One client for each Redis of a pipeline, always in the same order."""
 
 AddressOf = Callable[[], Awaitable[str]]
-"""URL of a pipeline's Redis, password included. Raises ``NoAddress`` where it is not to be had."""
+"""URL of a pipeline's Redis, password included; of shards with commas between them. Raises ``NoAddress`` where it is
+not to be had."""
 
 
 class NoAddress(Exception):
@@ -21,7 +23,7 @@ class NoAddress(Exception):
 
 
 class RedisSource:
-    """One client, whose commands come one after another, so that a pipeline costs one connection.
+    """A client for each shard, whose commands come one after another, so that it costs one connection.
 
     Args:
         address: asked again after each ``close``.
@@ -29,20 +31,21 @@ class RedisSource:
 
     def __init__(self, address: AddressOf) -> None:
         self._address = address
-        self._client: Redis | None = None
+        self._clients: tuple[Redis, ...] = ()
 
-    async def get(self) -> Redis:
-        """The client; it may turn out that nobody answers.
+    async def get(self) -> Shards:
+        """The clients; it may turn out that nobody answers.
 
         Raises:
             NoAddress: see ``AddressOf``.
         """
-        if self._client is None:
-            self._client = connect(await self._address(), timeout=TIMEOUT_SECONDS)
-        return self._client
+        if not self._clients:
+            urls = addresses(await self._address())
+            self._clients = tuple(connect(url, timeout=TIMEOUT_SECONDS) for url in urls)
+        return self._clients
 
     async def close(self) -> None:
-        """Close the connection; the next ``get`` asks for the address again."""
-        client, self._client = self._client, None
-        if client is not None:
+        """Close the connections; the next ``get`` asks for the address again."""
+        clients, self._clients = self._clients, ()
+        for client in clients:
             await client.aclose()

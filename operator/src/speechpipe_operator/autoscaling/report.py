@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from speechpipe_operator.autoscaling.types import Backlog, Decision
+from speechpipe_operator.observed import Occupancy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class ScalingReport:
     """The newest decisions about all components that are scaled; empty until the first tick."""
 
     stages: tuple[StageReport, ...] = ()
+    emptying: Occupancy | None = None
+    """What is on the Redis that are to go; None where none is."""
 
     def stage(self, component: str) -> StageReport | None:
         """What was decided about that component, where it has been."""

@@ -10,6 +10,7 @@ from typing import Final
 from speechpipe_common.keys import Keys
 from speechpipe_common.logs import get_logger
 from speechpipe_operator.autoscaling.hands import ScaleApi
+from speechpipe_operator.autoscaling.occupancy import occupancy
 from speechpipe_operator.autoscaling.reading import Stage
 from speechpipe_operator.autoscaling.redis_source import AddressOf, NoAddress, RedisSource, Shards
 from speechpipe_operator.autoscaling.report import ScalingReport, StageReport
@@ -17,7 +18,7 @@ from speechpipe_operator.autoscaling.stage_scaler import StageScaler, View
 from speechpipe_operator.autoscaling.stages import ScaledPipeline
 from speechpipe_operator.autoscaling.types import Decision
 from speechpipe_operator.autoscaling.upstream import sent_on
-from speechpipe_operator.observed import Observed
+from speechpipe_operator.observed import Observed, Occupancy
 from speechpipe_operator.plan import STT
 
 JITTER: Final = 0.1
@@ -82,7 +83,7 @@ class PipelineScaler:
 
     def update(self, pipeline: ScaledPipeline) -> None:
         """The spec has changed: what was measured stays, and the next tick comes at once."""
-        if (pipeline.redis, pipeline.key_prefix) != (self._pipeline.redis, self._pipeline.key_prefix):
+        if _home(pipeline) != _home(self._pipeline):
             self._moved = True
             self._stages.clear()
         self._pipeline = pipeline
@@ -136,7 +137,13 @@ class PipelineScaler:
             before = (stage, decision, view)
         if any(view is not None and view.error for view in views.values()):
             await self._redis.close()
-        return ScalingReport(tuple(reports))
+        return ScalingReport(tuple(reports), await self._emptying(shards))
+
+    async def _emptying(self, shards: Shards) -> Occupancy | None:
+        pipeline = self._pipeline
+        if pipeline.placing >= len(pipeline.shards) or len(shards) != len(pipeline.shards):
+            return None
+        return await occupancy(shards, pipeline.placing, Keys(pipeline.key_prefix), self._clock())
 
     async def _guarded(self) -> ScalingReport:
         try:
@@ -149,7 +156,7 @@ class PipelineScaler:
 
     async def _shards(self) -> tuple[Shards, str]:
         try:
-            return [await self._redis.get()], ""
+            return await self._redis.get(), ""
         except NoAddress as error:
             return [], str(error)
 
@@ -188,13 +195,19 @@ class PipelineScaler:
 
     def _pause(self, report: ScalingReport) -> float:
         stages = self._stages.values()
-        if any(stage.acting for stage in stages) or any(_has_work(stage) for stage in report.stages):
+        working = any(stage.acting for stage in stages) or any(_has_work(stage) for stage in report.stages)
+        if working or report.emptying is not None:
             return self._pace.active
         return (
             self._pace.idle
             if any(stage.stage.mode == "auto" or stage.stage.scarce for stage in stages)
             else self._pace.unscaled
         )
+
+
+def _home(pipeline: ScaledPipeline) -> tuple[object, ...]:
+    """Where its jobs are."""
+    return pipeline.redis, pipeline.key_prefix, pipeline.shards
 
 
 def _has_work(stage: StageReport) -> bool:

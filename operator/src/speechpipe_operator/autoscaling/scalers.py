@@ -63,7 +63,12 @@ class Scalers(Generic[K]):
         await asyncio.gather(*(_ended(task) for task in tasks))
 
 
-def _gist(report: ScalingReport) -> list[tuple[object, ...]]:
+def _gist(report: ScalingReport) -> tuple[object, ...]:
+    emptying = report.emptying
+    return (emptying and (emptying.uses, emptying.error), *_gists(report))
+
+
+def _gists(report: ScalingReport) -> list[tuple[object, ...]]:
     return [
         (
             stage.component,

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from speechpipe_operator.autoscaling.types import Policy
 from speechpipe_operator.components import Component, Plan
 from speechpipe_operator.plan import STT, TRANSLATION
+from speechpipe_operator.shards import is_redis, wanted_shards
 from speechpipe_operator.spec import Autoscaling, ExternalRedis, Spec
 
 Mode = Literal["auto", "fixed", "external", "paused"]
@@ -36,6 +37,10 @@ class ScaledPipeline:
     key_prefix: str = ""
     redis: ExternalRedis | None = None
     """None: the pipeline's own."""
+    shards: tuple[str, ...] = ()
+    """Components of the pipeline's own."""
+    placing: int = 0
+    """How many of them, from the first, are to stay."""
     fan_out: int = 1
     """Translations of one final, until that has been measured."""
 
@@ -47,6 +52,8 @@ def scaled_pipeline(spec: Spec, plan: Plan) -> ScaledPipeline:
         tuple(sorted(stages, key=lambda stage: WORKERS.index(stage.component))),
         spec.redis.key_prefix,
         spec.redis.external,
+        tuple(component.name for component in plan.components if is_redis(component.name)),
+        wanted_shards(spec).running,
         max(1, len(spec.languages.targets)),
     )
 

@@ -88,7 +88,7 @@ class LocalPipeline:
 
     @property
     def redis_url(self) -> str:
-        """Address of the Redis that the components use, password included."""
+        """Address of the Redis that the components use, password included; those of shards have commas between them."""
         return self.instances(GATEWAY)[0].env["REDIS_URL"]
 
     def instances(self, component: str) -> list[Instance]:

@@ -1,6 +1,6 @@
 """From a plan to processes on this machine: programs, ports and the values that only the place knows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from speechpipe_operator.components import (
 from speechpipe_operator.local.errors import LocalError
 from speechpipe_operator.local.ports import Assigned, instance_name
 from speechpipe_operator.local.probe import Target
+from speechpipe_operator.shards import REDIS, is_redis
 
 LOOPBACK = "127.0.0.1"
-REDIS = "redis"
 Resolvable = str | RedisUrl | FromSecret | PortNumber | BindAddress | NoProxy
 READABLE = {"PYTHONUNBUFFERED": "1", "LOG_FORMAT": "human"}
 """Without a terminal of their own the processes would buffer, and log JSON."""
@@ -60,10 +60,9 @@ def place(plan: Plan, assigned: Assigned, site: Site) -> list[list[Instance]]:
         LocalError: a secret that the plan names is not in the environment; all such are named.
     """
     _refuse_missing_secrets(plan, site.environ)
-    redis_url = _redis_url(assigned, site)
     return [
         [
-            _instance(component, instance_name(component.name, index), assigned, site, redis_url)
+            _instance(component, instance_name(component.name, index), assigned, site)
             for component in level
             for index in range(component.replicas)
         ]
@@ -71,10 +70,9 @@ def place(plan: Plan, assigned: Assigned, site: Site) -> list[list[Instance]]:
     ]
 
 
-def _redis_url(assigned: Assigned, site: Site) -> str:
-    if REDIS not in assigned:
-        return ""
-    return f"redis://:{site.redis_password}@{LOOPBACK}:{assigned[REDIS][REDIS]}/0"
+def _redis_urls(components: Iterable[str], assigned: Assigned, site: Site) -> str:
+    ports = (assigned[component][REDIS] for component in components if component in assigned)
+    return ",".join(f"redis://:{site.redis_password}@{LOOPBACK}:{port}/0" for port in ports)
 
 
 def _refuse_missing_secrets(plan: Plan, environ: Mapping[str, str]) -> None:
@@ -88,15 +86,15 @@ def _refuse_missing_secrets(plan: Plan, environ: Mapping[str, str]) -> None:
         raise LocalError("There are no Secrets without a cluster; set in the environment: " + ", ".join(missing))
 
 
-def _instance(component: Component, name: str, assigned: Assigned, site: Site, redis_url: str) -> Instance:
+def _instance(component: Component, name: str, assigned: Assigned, site: Site) -> Instance:
     ports = assigned[name]
     env = {**READABLE, **site.environ}
     for key, value in component.env.items():
         if not isinstance(value, CaFile):  # this machine has authorities of its own
-            env[key] = _value(key, value, ports, site, redis_url)
+            env[key] = _value(key, value, name, assigned, site)
     argv = (site.find_program(component.command[0]), *component.command[1:])
     password, config_path, config = "", None, component.config
-    if component.name == REDIS:
+    if is_redis(component.name):
         password, config_path = site.redis_password, site.directory / f"{name}.conf"
         config += (
             ("bind", LOOPBACK),
@@ -120,14 +118,14 @@ def _instance(component: Component, name: str, assigned: Assigned, site: Site, r
     )
 
 
-def _value(name: str, value: Resolvable, ports: Mapping[str, int], site: Site, redis_url: str) -> str:
+def _value(variable: str, value: Resolvable, name: str, assigned: Assigned, site: Site) -> str:
     match value:
-        case RedisUrl():
-            return redis_url
+        case RedisUrl(components):
+            return _redis_urls(components, assigned, site)
         case FromSecret():
-            return site.environ[name]
+            return site.environ[variable]
         case PortNumber(port):
-            return str(ports[port])
+            return str(assigned[name][port])
         case BindAddress(public):
             return site.host if public else LOOPBACK
         case NoProxy(hosts):

@@ -23,7 +23,8 @@ def run(plan: Plan, options: LocalOptions, log: Log, ready_file: Path | None = N
         plan: what to run.
         options: where and how.
         log: gets every line.
-        ready_file: while all is ready, holds JSON with ``pid``, ``gateway``, ``gateways`` and ``redis`` (addresses).
+        ready_file: while all is ready, holds JSON with ``pid``, ``gateway``, ``gateways`` and ``redis``
+            (addresses; those of shards have commas between them).
 
     Raises:
         LocalError: it could not be started, or not be kept running.

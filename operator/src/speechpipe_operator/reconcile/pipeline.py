@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from speechpipe_operator.components import Plan
 from speechpipe_operator.kube import Capabilities, KubeApi, KubeError
 from speechpipe_operator.objects import Object, Ref, checksum, child_name, ref
-from speechpipe_operator.observed import ApplyProblem, ApplyReport, Observed
-from speechpipe_operator.plan import REDIS, make_plan
+from speechpipe_operator.observed import ApplyProblem, ApplyReport, Observed, Occupancy
+from speechpipe_operator.plan import make_plan
 from speechpipe_operator.problems import problems, shown
 from speechpipe_operator.reconcile import blame
 from speechpipe_operator.reconcile.apply import apply_children
@@ -20,9 +20,11 @@ from speechpipe_operator.reconcile.needs import look_up, needs
 from speechpipe_operator.reconcile.ownership import Owner
 from speechpipe_operator.reconcile.prune import prune
 from speechpipe_operator.reconcile.secrets import PasswordRollout, Secrets
+from speechpipe_operator.reconcile.shards import ShardRollout, existing_shards
 from speechpipe_operator.render import Capabilities as Renderable
 from speechpipe_operator.render import Context, Frame, RenderError, Rendering, TemplateError, attempt
 from speechpipe_operator.render.secrets import PASSWORD_KEY, redis_auth, redis_auth_name
+from speechpipe_operator.shards import Shards, is_redis, wanted_shards
 from speechpipe_operator.spec import SpeechPipeline
 
 SOON_SECONDS: Final = 10.0
@@ -30,6 +32,10 @@ SOON_SECONDS: Final = 10.0
 
 ReplicasFor = Callable[[PipelineKey, str], int | None]
 """The number of replicas that a component's workload is created with, where the scaler knows one; None: the plan's."""
+
+
+OccupancyOf = Callable[[PipelineKey], Occupancy | None]
+"""What is on the Redis of a pipeline that are to go, where the scaler has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Deps:
         replicas: see ``ReplicasFor``.
         secrets: what is known of Secrets.
         passwords: how far each change of a password has come.
+        shards: how far each change of the number of Redis has come.
+        occupancy: see ``OccupancyOf``.
     """
 
     api: KubeApi
@@ -55,6 +63,8 @@ class Deps:
     replicas: ReplicasFor
     secrets: Secrets = field(default_factory=Secrets)
     passwords: PasswordRollout = field(default_factory=PasswordRollout)
+    shards: ShardRollout = field(default_factory=ShardRollout)
+    occupancy: OccupancyOf = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +100,16 @@ async def reconcile_pipeline(key: PipelineKey, body: Object, deps: Deps) -> Reco
         pipeline = _parsed(body)
     except ValidationError as error:
         return ReconcileResult(invalid=tuple(_sentences(error)))
-    plan = make_plan(pipeline)
+    uid = body["metadata"]["uid"]
+    shards = shards_of(key, uid, pipeline, deps)
+    plan = make_plan(pipeline, shards)
     if pipeline.spec.paused:
         return ReconcileResult(pipeline, plan, observed=deps.cache.observed(key))
-    turn = _Turn(deps, Owner(key, body["metadata"]["uid"]), pipeline, plan)
+    turn = _Turn(deps, Owner(key, uid), pipeline, plan)
     report, missing = await turn.run()
-    soon = bool(missing) or turn.waits
+    if pipeline.spec.redis.managed is not None and not report.problems:
+        deps.shards.applied(uid, shards)
+    soon = bool(missing) or turn.waits or shards != wanted_shards(pipeline.spec)
     return ReconcileResult(
         pipeline,
         plan,
@@ -103,6 +117,15 @@ async def reconcile_pipeline(key: PipelineKey, body: Object, deps: Deps) -> Reco
         observed=deps.cache.observed(key, missing),
         retry_after=SOON_SECONDS if soon else None,
     )
+
+
+def shards_of(key: PipelineKey, uid: str, pipeline: SpeechPipeline, deps: Deps) -> Shards:
+    """How many managed Redis the pipeline is to have now."""
+    wanted = wanted_shards(pipeline.spec)
+    if pipeline.spec.redis.managed is None:
+        return wanted
+    existing = existing_shards(deps.cache, key, uid)
+    return deps.shards.decide(uid, wanted.running, existing, deps.cache.observed(key), deps.occupancy(key))
 
 
 def _parsed(body: Object) -> SpeechPipeline:
@@ -160,14 +183,15 @@ class _Turn:
         """Redis first: it knows the new password and the one before, its clients only one of them."""
         key, rollout = self._owner.key, self._deps.passwords
         accepted, used = checksum(dict(sums)), checksum(sums.get(PASSWORD_KEY))
-        redis = self._deps.cache.observed(key).workload(REDIS)
+        redis = [item for item in self._deps.cache.observed(key).workloads if is_redis(item.component)]
         given = rollout.for_clients(self._owner.uid, accepted, used, redis)
         self.waits = given != used
         clients = {**context.secrets, secret: given}
         report = await self._bring(
             replace(context, secrets={**context.secrets, secret: accepted}, secrets_of_clients=clients)
         )
-        if not any(problem.child.name == child_name(key.name, REDIS) for problem in report.problems):
+        names = {child_name(key.name, item.name) for item in self._plan.components if is_redis(item.name)}
+        if not any(problem.child.name in names for problem in report.problems):
             rollout.applied(self._owner.uid, accepted, given)
         return report
 
@@ -185,7 +209,7 @@ class _Turn:
         return tuple(self._problem(error) for error in rendering.problems)
 
     def _problem(self, error: RenderError) -> ApplyProblem:
-        kind = "StatefulSet" if error.component == REDIS else "Deployment"
+        kind = "StatefulSet" if is_redis(error.component) else "Deployment"
         child = Ref(kind, child_name(self._owner.key.name, error.component))
         reason: Literal["PodTemplateInvalid", "Invalid"] = "Invalid"
         if isinstance(error, TemplateError):

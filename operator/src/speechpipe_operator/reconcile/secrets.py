@@ -9,7 +9,7 @@ deleted is made anew, with a new password, and the same happens.
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,20 +108,20 @@ class PasswordRollout:
         self._redis: dict[str, str] = {}
         self._clients: dict[str, str] = {}
 
-    def for_clients(self, uid: str, redis_sum: str, clients_sum: str, redis: WorkloadState | None) -> str:
+    def for_clients(self, uid: str, redis_sum: str, clients_sum: str, redis: Sequence[WorkloadState]) -> str:
         """The checksum that the clients get now.
 
         Args:
             uid: of the pipeline.
             redis_sum: of all that Redis accepts.
             clients_sum: of what clients use.
-            redis: the StatefulSet, where it is seen.
+            redis: the StatefulSets, those that are seen.
         """
         had = self._clients.get(uid, clients_sum)
         if had == clients_sum:
             return clients_sum
         told = self._redis.get(uid) == redis_sum
-        ready = redis is not None and not redis.rolling and redis.ready >= redis.desired
+        ready = bool(redis) and all(not each.rolling and each.ready >= each.desired for each in redis)
         return clients_sum if told and ready else had
 
     def applied(self, uid: str, redis_sum: str, clients_sum: str) -> None:

@@ -13,6 +13,7 @@ from speechpipe_operator.render.policies import network_policies
 from speechpipe_operator.render.redis import redis_config_map, redis_service, redis_stateful_set
 from speechpipe_operator.render.shared import pod_monitors, service_account
 from speechpipe_operator.render.workloads import deployment, disruption_budget, model_claims, with_replicas
+from speechpipe_operator.shards import is_redis
 from speechpipe_operator.spec import SpeechPipeline
 
 __all__ = [
@@ -68,9 +69,9 @@ def attempt(pipeline: SpeechPipeline, plan: Plan, context: Context) -> Rendering
 def _component(frame: Frame, component: Component) -> list[Object]:
     policies = network_policies(frame, component)
     managed = frame.pipeline.spec.redis.managed
-    if managed is not None and component.name == "redis":
+    if managed is not None and is_redis(component.name):
         stateful_set = redis_stateful_set(frame, component, managed)
-        return [*policies, redis_config_map(frame, component), redis_service(frame), stateful_set]
+        return [*policies, redis_config_map(frame, component), redis_service(frame, component), stateful_set]
     gateway = _exposure(frame) if component.name == GATEWAY else []
     return [
         *policies,

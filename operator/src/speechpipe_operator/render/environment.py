@@ -5,7 +5,7 @@ from typing import Final
 from speechpipe_operator.components import BindAddress, CaFile, Component, EnvValue, FromSecret, NoProxy, RedisUrl
 from speechpipe_operator.objects import Object
 from speechpipe_operator.render.context import Frame
-from speechpipe_operator.render.secrets import PASSWORD_KEY, redis_auth_name, redis_url
+from speechpipe_operator.render.secrets import PASSWORD_KEY, redis_auth_name, redis_urls
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a pod's addresses
 RUN: Final = "/run/speechpipe"
@@ -49,8 +49,8 @@ def secret_folder(variable: str) -> str:
 
 def _entry(frame: Frame, component: Component, name: str, value: EnvValue) -> Object:
     match value:
-        case RedisUrl():
-            return {"value": redis_url(frame.plan.name, f"$({PASSWORD})")}
+        case RedisUrl(components):
+            return {"value": redis_urls(frame.plan.name, components, f"$({PASSWORD})")}
         case FromSecret(secret, key, as_file=False):
             return {"valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
         case FromSecret(_, key):

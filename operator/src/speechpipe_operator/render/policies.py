@@ -4,10 +4,11 @@ from typing import Final
 
 from speechpipe_operator.components import Component
 from speechpipe_operator.objects import COMPONENT_LABEL, PIPELINE_LABEL, Object
-from speechpipe_operator.plan import GATEWAY, REDIS
+from speechpipe_operator.plan import GATEWAY
 from speechpipe_operator.render.context import Frame
 from speechpipe_operator.render.exposure import WEBSOCKET
 from speechpipe_operator.render.meta import made, selector
+from speechpipe_operator.shards import REDIS, is_redis
 
 HEALTH: Final = "health"
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
@@ -17,7 +18,7 @@ def network_policies(frame: Frame, component: Component) -> list[Object]:
     """The policy of a component's pods; none where the spec wants none."""
     if not frame.pipeline.spec.network_policies.enabled:
         return []
-    ingress = _to_redis(frame) if component.name == REDIS else _to_service(frame, component)
+    ingress = _to_redis(frame) if is_redis(component.name) else _to_service(frame, component)
     return [
         made(
             frame,
@@ -34,7 +35,7 @@ def network_policies(frame: Frame, component: Component) -> list[Object]:
 
 
 def _to_redis(frame: Frame) -> list[Object]:
-    clients = [component.name for component in frame.plan.components if component.name != REDIS]
+    clients = [component.name for component in frame.plan.components if not is_redis(component.name)]
     pods = {
         "matchLabels": {PIPELINE_LABEL: frame.plan.name},
         "matchExpressions": [{"key": COMPONENT_LABEL, "operator": "In", "values": sorted(clients)}],

@@ -5,12 +5,13 @@ from typing import Final
 
 from speechpipe_operator.components import Component
 from speechpipe_operator.objects import Object, checksum
-from speechpipe_operator.plan import REDIS, REDIS_PORT
+from speechpipe_operator.plan import REDIS_PORT
 from speechpipe_operator.render.context import Frame
 from speechpipe_operator.render.meta import labels, made, present, selector
 from speechpipe_operator.render.pods import STARTUP_PERIOD, image_of, pod_template, resources
 from speechpipe_operator.render.secrets import PASSWORD_KEY, PREVIOUS_KEY, redis_auth_name, secrets_checksum
 from speechpipe_operator.render.security import REDIS_USER, every_container
+from speechpipe_operator.shards import REDIS
 from speechpipe_operator.spec import ManagedRedis
 
 CONFIG: Final = "redis.conf"
@@ -18,7 +19,7 @@ EMPTY: Final = '""'
 CONFIG_FOLDER: Final = "/etc/redis"
 ACL_FOLDER: Final = "/run/redis"
 DATA: Final = "data"
-"""Name of the volume; the claim of the only pod is called ``data-<pipeline>-redis-0``."""
+"""Name of the volume; the claim of the first shard's pod is called ``data-<pipeline>-redis-0``."""
 
 START: Final = f"""\
 set -eu
@@ -46,18 +47,21 @@ def redis_config(component: Component) -> str:
 
 def redis_config_map(frame: Frame, component: Component) -> Object:
     """The ConfigMap that holds it."""
-    return made(frame, REDIS, ("v1", "ConfigMap"), frame.name(REDIS), data={CONFIG: redis_config(component)})
+    data = {CONFIG: redis_config(component)}
+    return made(frame, component.name, ("v1", "ConfigMap"), frame.name(component.name), data=data)
 
 
-def redis_service(frame: Frame) -> Object:
+def redis_service(frame: Frame, component: Component) -> Object:
     """One address that outlives pods: clients keep it for as long as they live, whatever their resolver caches."""
     port = {"name": REDIS, "port": REDIS_PORT, "targetPort": REDIS, "protocol": "TCP"}
-    spec = {"type": "ClusterIP", "selector": selector(frame, REDIS), "ports": [port]}
-    return made(frame, REDIS, ("v1", "Service"), frame.name(REDIS), spec=spec)
+    spec = {"type": "ClusterIP", "selector": selector(frame, component.name), "ports": [port]}
+    return made(frame, component.name, ("v1", "Service"), frame.name(component.name), spec=spec)
 
 
 def redis_stateful_set(frame: Frame, component: Component, managed: ManagedRedis) -> Object:
-    """The one pod of Redis, on a volume of its own unless nothing is to be kept.
+    """The one pod of a Redis, on a volume of its own unless nothing is to be kept.
+
+    Each shard is a set of its own: its number never decides which pod is replaced, or goes, before another.
 
     Raises:
         TemplateError: a podTemplate is wrong.
@@ -65,19 +69,19 @@ def redis_stateful_set(frame: Frame, component: Component, managed: ManagedRedis
     kept = managed.persistence != "none"
     return made(
         frame,
-        REDIS,
+        component.name,
         ("apps/v1", "StatefulSet"),
-        frame.name(REDIS),
+        frame.name(component.name),
         spec=present(
             replicas=1,
-            serviceName=frame.name(REDIS),
-            selector={"matchLabels": selector(frame, REDIS)},
+            serviceName=frame.name(component.name),
+            selector={"matchLabels": selector(frame, component.name)},
             # With OrderedReady a pod that never becomes ready would not be replaced by a mended one.
             podManagementPolicy="Parallel",
             updateStrategy={"type": "RollingUpdate"},
             revisionHistoryLimit=3,
             template=_pod(frame, component, kept),
-            volumeClaimTemplates=[_claim(frame, managed)] if kept else None,
+            volumeClaimTemplates=[_claim(frame, component, managed)] if kept else None,
         ),
     )
 
@@ -100,7 +104,7 @@ def _pod(frame: Frame, component: Component, kept: bool) -> Object:
         ],
     }
     volumes: list[Object] = [
-        {"name": "config", "configMap": {"name": frame.name(REDIS)}},
+        {"name": "config", "configMap": {"name": frame.name(component.name)}},
         {"name": "acl", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
     ]
     if not kept:
@@ -121,11 +125,11 @@ def _secret(frame: Frame, variable: str, key: str, *, optional: bool = False) ->
     return {"name": variable, "valueFrom": {"secretKeyRef": reference | ({"optional": True} if optional else {})}}
 
 
-def _claim(frame: Frame, managed: ManagedRedis) -> Object:
+def _claim(frame: Frame, component: Component, managed: ManagedRedis) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": DATA, "labels": labels(frame, REDIS)},
+        "metadata": {"name": DATA, "labels": labels(frame, component.name)},
         "spec": present(
             accessModes=["ReadWriteOnce"],
             resources={"requests": {"storage": managed.storage.size}},

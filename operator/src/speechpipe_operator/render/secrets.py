@@ -1,13 +1,15 @@
 """The Secret with the password of the managed Redis. It is described here, and made once elsewhere."""
 
 import base64
+from collections.abc import Iterable
 from typing import Final
 
 from speechpipe_operator.components import Component, FromSecret, RedisUrl
-from speechpipe_operator.objects import Object, checksum
-from speechpipe_operator.plan import REDIS, REDIS_PORT
+from speechpipe_operator.objects import Object, checksum, child_name
+from speechpipe_operator.plan import REDIS_PORT
 from speechpipe_operator.render.context import Frame
 from speechpipe_operator.render.meta import made
+from speechpipe_operator.shards import REDIS, is_redis
 
 PASSWORD_KEY: Final = "password"  # noqa: S105 - the key of one
 PREVIOUS_KEY: Final = "password-previous"
@@ -22,14 +24,18 @@ def redis_auth_name(pipeline: str) -> str:
     return f"{pipeline}-redis-auth"
 
 
-def redis_host(pipeline: str, namespace: str) -> str:
-    """Where Redis is reached from other namespaces (the operator's, say), on port ``REDIS_PORT``."""
-    return f"{pipeline}-{REDIS}.{namespace}.svc"
+def redis_urls(pipeline: str, components: Iterable[str], password: str, namespace: str = "") -> str:
+    """URLs of these managed Redis, with commas between them.
 
-
-def redis_url(pipeline: str, password: str, host: str = "") -> str:
-    """URL of the managed Redis; ``host`` is its short name within the namespace unless given."""
-    return f"redis://:{password}@{host or f'{pipeline}-{REDIS}'}:{REDIS_PORT}/0"
+    Args:
+        pipeline: their pipeline's name.
+        components: theirs, in the order of shards.
+        password: the same for all.
+        namespace: where they are, for those who are in another one (the operator, say).
+    """
+    domain = f".{namespace}.svc" if namespace else ""
+    hosts = (f"{child_name(pipeline, component)}{domain}" for component in components)
+    return ",".join(f"redis://:{password}@{host}:{REDIS_PORT}/0" for host in hosts)
 
 
 def password_of(random: bytes) -> str:
@@ -60,7 +66,7 @@ def redis_auth(frame: Frame, password: str) -> Object:
 def secrets_read_at_start(frame: Frame, component: Component) -> set[str]:
     """Secrets whose content a component reads only when it starts."""
     names = {v.secret for v in component.env.values() if isinstance(v, FromSecret) and not v.as_file}
-    managed = component.name == REDIS or any(isinstance(value, RedisUrl) for value in component.env.values())
+    managed = is_redis(component.name) or any(isinstance(value, RedisUrl) for value in component.env.values())
     return names | ({redis_auth_name(frame.plan.name)} if managed else set())
 
 
@@ -68,7 +74,7 @@ def secrets_checksum(frame: Frame, component: Component) -> str | None:
     """Checksum over those Secrets; None where none of them is known."""
     context = frame.context
     known = context.secrets
-    if component.name != REDIS and context.secrets_of_clients is not None:
+    if not is_redis(component.name) and context.secrets_of_clients is not None:
         known = context.secrets_of_clients
     found = {name: known[name] for name in secrets_read_at_start(frame, component) if name in known}
     return checksum(found) if found else None

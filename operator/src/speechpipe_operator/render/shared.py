@@ -4,10 +4,10 @@ import re
 from typing import Final
 
 from speechpipe_operator.objects import COMPONENT_LABEL, PIPELINE_LABEL, Object
-from speechpipe_operator.plan import REDIS
 from speechpipe_operator.render.context import Frame
 from speechpipe_operator.render.meta import SHARED, made
 from speechpipe_operator.render.policies import HEALTH
+from speechpipe_operator.shards import is_redis
 
 POD_MONITOR: Final = ("monitoring.coreos.com/v1", "PodMonitor")
 _UNNAMEABLE: Final = re.compile(r"\W")
@@ -29,7 +29,7 @@ def pod_monitors(frame: Frame) -> list[Object]:
     monitoring = frame.pipeline.spec.monitoring
     if monitoring.pod_monitor == "disabled" or not frame.context.capabilities.pod_monitor:
         return []
-    watched = sorted(component.name for component in frame.plan.components if component.name != REDIS)
+    watched = sorted(component.name for component in frame.plan.components if not is_redis(component.name))
     monitor = made(
         frame,
         SHARED,

@@ -5,10 +5,10 @@ from typing import Final
 
 from speechpipe_operator.components import Component
 from speechpipe_operator.objects import GROUP, Object
-from speechpipe_operator.plan import REDIS
 from speechpipe_operator.render.context import Frame
 from speechpipe_operator.render.errors import TemplateError
 from speechpipe_operator.render.strategic import MergeError, strategic_merge
+from speechpipe_operator.shards import is_redis
 from speechpipe_operator.spec import PodTemplate
 from speechpipe_operator.spec.base import WIRED
 
@@ -26,7 +26,7 @@ def merged(frame: Frame, component: Component, rendered: Object) -> Object:
     Raises:
         TemplateError: one of them says what it may not, or does not fit.
     """
-    section = "redis.managed" if component.name == REDIS else component.name
+    section = "redis.managed" if is_redis(component.name) else component.name
     layers = {
         "spec.podTemplate": frame.pipeline.spec.pod_template,
         f"spec.{section}.podTemplate": component.pods.template,

@@ -63,6 +63,7 @@ class Active:
             version=version("speechpipe-operator"),
             capabilities=checks.capabilities,
             replicas=self._scalers.replicas,
+            occupancy=self._scalers.occupancy,
             secrets=Secrets(),
         )
         teller, gate = Teller(api, metrics, identity), RollGate(settings.max_rolling)

@@ -11,7 +11,7 @@ from speechpipe_operator.handlers import WatchEvent
 from speechpipe_operator.kube import KubeError
 from speechpipe_operator.observed import ApplyReport
 from speechpipe_operator.plan import make_plan
-from speechpipe_operator.reconcile import Deps, PipelineKey, ReconcileResult, reconcile_pipeline
+from speechpipe_operator.reconcile import Deps, PipelineKey, ReconcileResult, reconcile_pipeline, shards_of
 from speechpipe_operator.runtime.metrics import OperatorMetrics
 from speechpipe_operator.runtime.queue import NEVER, RetryLater
 from speechpipe_operator.runtime.rolling import RollGate
@@ -149,7 +149,8 @@ class Controller:
             parsed = SpeechPipeline.model_validate(pipeline.body())
         except ValidationError:
             return  # said when its turn has come
-        self._scalers.update(pipeline.key, parsed, make_plan(parsed))
+        shards = shards_of(pipeline.key, pipeline.uid, parsed, self._deps)
+        self._scalers.update(pipeline.key, parsed, make_plan(parsed, shards))
 
     async def _say(self, pipeline: Seen, result: ReconcileResult) -> float | None:
         previous, now = pipeline.previous(), time.time()

@@ -11,10 +11,11 @@ from speechpipe_operator.autoscaling.scalers import Scalers
 from speechpipe_operator.autoscaling.stages import ScaledPipeline, scaled_pipeline
 from speechpipe_operator.components import Plan
 from speechpipe_operator.kube import KubeApi
+from speechpipe_operator.observed import Occupancy
 from speechpipe_operator.reconcile import ChildCache, PipelineKey
 from speechpipe_operator.runtime.metrics import OperatorMetrics
 from speechpipe_operator.runtime.redis_address import redis_address
-from speechpipe_operator.spec import ExternalRedis, SpeechPipeline
+from speechpipe_operator.spec import SpeechPipeline
 from speechpipe_operator.status.pace import WORTHWHILE
 
 News = Callable[[PipelineKey], None]
@@ -35,11 +36,15 @@ class Scaling(Protocol):
     def replicas(self, key: PipelineKey, component: str) -> int | None:
         """The number that a component's workload is created with, where one is known."""
 
+    def occupancy(self, key: PipelineKey) -> Occupancy | None:
+        """What is on the Redis that are to go, where it has been looked at."""
+        return self.report(key).emptying
+
     async def close(self) -> None:
         """End them all."""
 
 
-class NoScaling:
+class NoScaling(Scaling):
     """Where Redis is not polled: every number stays as it is."""
 
     def update(self, key: PipelineKey, pipeline: SpeechPipeline, plan: Plan) -> None:
@@ -60,7 +65,7 @@ class NoScaling:
         """Nothing runs."""
 
 
-class PipelineScaling:
+class PipelineScaling(Scaling):
     """A scaler for each pipeline.
 
     Args:
@@ -72,7 +77,7 @@ class PipelineScaling:
     def __init__(self, api: KubeApi, cache: ChildCache, metrics: OperatorMetrics) -> None:
         self._api, self._cache, self._metrics = api, cache, metrics
         self._scalers: Scalers[PipelineKey] = Scalers(self._make)
-        self._externals: dict[PipelineKey, ExternalRedis | None] = {}
+        self._wishes: dict[PipelineKey, ScaledPipeline] = {}
         self._shown: dict[PipelineKey, int] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self.news: News = lambda _: None
@@ -80,13 +85,13 @@ class PipelineScaling:
 
     def update(self, key: PipelineKey, pipeline: SpeechPipeline, plan: Plan) -> None:
         """See ``Scaling``."""
-        self._externals[key] = pipeline.spec.redis.external
-        self._scalers.ensure(key, scaled_pipeline(pipeline.spec, plan))
+        self._wishes[key] = wish = scaled_pipeline(pipeline.spec, plan)
+        self._scalers.ensure(key, wish)
 
     def drop(self, key: PipelineKey) -> None:
         """See ``Scaling``."""
         self._shown.pop(key, None)
-        if self._externals.pop(key, self) is not self:
+        if self._wishes.pop(key, None) is not None:
             task = asyncio.create_task(self._scalers.forget(key))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
@@ -107,7 +112,8 @@ class PipelineScaling:
 
     def _make(self, key: PipelineKey, pipeline: ScaledPipeline) -> PipelineScaler:
         async def address() -> str:
-            return await redis_address(self._api, key, self._externals.get(key))
+            wish = self._wishes.get(key, pipeline)
+            return await redis_address(self._api, key, wish.redis, wish.shards)
 
         world = Surroundings(
             observe=lambda: self._cache.observed(key),

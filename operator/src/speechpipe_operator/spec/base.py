@@ -30,7 +30,7 @@ UNITS: Final[dict[str, int]] = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 
 
 WIRED: Final = frozenset(
     {"REDIS_URL", "REDIS_PASSWORD", "KEY_PREFIX", "HEALTH_HOST", "HEALTH_PORT", "GATEWAY_HOST", "GATEWAY_PORT"}
-    | {"INSTANCE_ID"}
+    | {"INSTANCE_ID", "REDIS_SHARDS"}
 )
 """Environment names that the plan decides; overriding one would take a process out of its pipeline."""
 

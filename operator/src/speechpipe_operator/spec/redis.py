@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from speechpipe_common.shards import MOST_SHARDS
 from speechpipe_operator.spec.base import Quantity, SecretKey, Strict, bytes_of
 from speechpipe_operator.spec.kubernetes import PodTemplate
 from speechpipe_operator.spec.rules import Cel, quoted, rule
@@ -30,6 +31,15 @@ Url = Annotated[
 class ManagedRedis(Strict):
     """A Valkey of the pipeline's own, which never evicts."""
 
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_SHARDS,
+        description=(
+            "How many Valkeys the sessions are spread over, each with the memory, storage and resources given here. "
+            "One more takes its share of new sessions; one less goes when its sessions can't be resumed any more."
+        ),
+    )
     memory: Quantity = Field(
         default="512Mi",
         description="Memory for data (maxmemory), such as 512Mi. Near it new sessions are refused; nothing is evicted.",
@@ -63,7 +73,20 @@ class ExternalRedis(Strict):
     url: Url | None = Field(default=None, description="Address, as in redis://host:6379/0; rediss:// for TLS.")
     secret_ref: SecretKey | None = Field(
         default=None,
-        description="Secret that holds the address, so that no password stands here. On one machine: REDIS_URL is set.",
+        description=(
+            "Secret that holds the address, so that no password stands here; several with commas between them are "
+            "shards. On one machine: REDIS_URL is set."
+        ),
+    )
+
+    shards: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_SHARDS,
+        description=(
+            "How many of several addresses, from the first, take new sessions; those after them keep theirs, until "
+            "they can be taken away. Absent: all."
+        ),
     )
 
     @rule("has(self.url) != has(self.secretRef)", "give exactly one of url and secretRef")

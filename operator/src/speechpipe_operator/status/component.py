@@ -1,10 +1,12 @@
 """The verdict on one component."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speechpipe_operator.objects import child_name
 from speechpipe_operator.observed import ApplyProblem, ApplyReport, ClaimState, Observed, WorkloadState
+from speechpipe_operator.shards import REDIS
 from speechpipe_operator.status.trouble import trouble
 from speechpipe_operator.status.verdict import CALLED, Verdict
 from speechpipe_operator.status.waiting import waiting
@@ -62,6 +64,8 @@ def _refused(pipeline: str, part: Part, report: ApplyReport) -> Verdict | None:
 
 def _concerns(pipeline: str, component: str, problem: ApplyProblem) -> bool:
     name = child_name(pipeline, component)
+    if component == REDIS and re.match(rf"{re.escape(name)}-[0-9]", problem.child.name):
+        return False  # of another shard
     return problem.child.name == name or problem.child.name.startswith(f"{name}-")
 
 

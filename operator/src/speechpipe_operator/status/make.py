@@ -8,17 +8,18 @@ from speechpipe_operator.autoscaling.report import ScalingReport
 from speechpipe_operator.components import Plan
 from speechpipe_operator.objects import child_name
 from speechpipe_operator.observed import ApplyReport, Observed
+from speechpipe_operator.shards import is_redis, wanted_shards
 from speechpipe_operator.spec import Gateway, Gpu, Spec, SpeechPipeline, Stt, Translation
 from speechpipe_operator.status.component import Part, judge
 from speechpipe_operator.status.conditions import Condition, conditions
 from speechpipe_operator.status.scaling import lag_trusted, scaling_active
+from speechpipe_operator.status.shards import changing, redis_ready
 from speechpipe_operator.status.verdict import Verdict
 
 Status = dict[str, Any]
 """The ``status`` of the resource as JSON."""
 
 CONDITION_OF: Final = {
-    "redis": "RedisReady",
     "gateway": "GatewayReady",
     "stt": "SttReady",
     "translation": "TranslateReady",
@@ -51,7 +52,9 @@ def make_status(subject: Subject, previous: Mapping[str, Any], generation: int, 
     scaled = _scaled(spec)
     parts = [_part(component.name, spec) for component in subject.plan.components]
     judged = {part.component: judge(subject.plan.name, part, subject.observed, subject.report) for part in parts}
-    verdicts = {CONDITION_OF[name]: verdict for name, (verdict, _) in judged.items()}
+    verdicts = {CONDITION_OF[name]: verdict for name, (verdict, _) in judged.items() if not is_redis(name)}
+    if redis := [verdict for name, (verdict, _) in judged.items() if is_redis(name)]:
+        verdicts = {"RedisReady": redis_ready(subject.plan, redis)} | verdicts
     if spec.redis.managed is None:
         verdicts = {"RedisReady": _external_redis(subject, scaled)} | verdicts
     active = scaling_active(scaled, subject.scaling, paused=spec.paused)
@@ -89,7 +92,7 @@ def _scaled(spec: Spec) -> tuple[str, ...]:
 
 
 def _part(name: str, spec: Spec) -> Part:
-    if name == "redis":
+    if is_redis(name):
         return Part(name, needed=1)
     if name == "gateway":
         scaling = spec.gateway.autoscaling
@@ -151,7 +154,8 @@ def _progressing(subject: Subject) -> Verdict:
         return Verdict("True", "RollingOut", f"pods are being replaced: {', '.join(sorted(rolling))}")
     if len(subject.observed.workloads) < len(subject.plan.components):
         return Verdict("True", "Creating", "children are being created")
-    return Verdict("False", "UpToDate", "")
+    change = changing(subject.plan, wanted_shards(subject.pipeline.spec).running, subject.scaling.emptying)
+    return change or Verdict("False", "UpToDate", "")
 
 
 def _degraded(subject: Subject, wrong: list[Verdict]) -> Verdict:
@@ -185,7 +189,7 @@ def _numbers(subject: Subject) -> dict[str, Any]:
     numbers: dict[str, Any] = {"endpoint": _endpoint(subject)}
     for component in subject.plan.components:
         workload = subject.observed.workload(component.name)
-        if workload is None or component.name == "redis":
+        if workload is None or is_redis(component.name):
             continue
         counts: dict[str, Any] = {"ready": workload.ready, "desired": workload.desired}
         stage = subject.scaling.stage(component.name)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,12 +30,14 @@ class HealthSource:
     """What a process tells about itself.
 
     ``queue_depth`` returns the jobs waiting and in flight, or None where it cannot know; it may raise ``OSError`` or
-    a Redis error. ``max_queue_depth`` is None for a process that refuses nothing.
+    a Redis error. ``max_queue_depth`` is None for a process that refuses nothing. ``checks`` decide on readiness;
+    ``notices`` are said with them and decide nothing, since the process has more to do than what they speak of.
     """
 
     instance_id: str
     registry: CollectorRegistry
     checks: Mapping[str, Check] = field(default_factory=dict)
+    notices: Mapping[str, Check] = field(default_factory=dict)
     queue_depth: Callable[[], Awaitable[int | None]]
     max_queue_depth: int | None = None
 
@@ -88,7 +90,7 @@ class HealthServer:
         await self.close()
 
     async def _health(self, _request: web.Request) -> web.Response:
-        reasons = failing(self._source.checks)
+        reasons = failing({**self._source.checks, **self._source.notices})
         return web.json_response(
             {
                 "status": "degraded" if reasons else "healthy",
@@ -102,8 +104,9 @@ class HealthServer:
         )
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        reasons = failing(self._source.checks)
-        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+        wrong = failing(self._source.checks)
+        reasons = {**wrong, **failing(self._source.notices)}
+        return web.json_response({"ready": not wrong, "reasons": reasons}, status=503 if wrong else 200)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._source.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -120,3 +123,13 @@ def failing(checks: Mapping[str, Check]) -> dict[str, str]:
     """The checks that are not well, with their reasons."""
     found = ((name, check()) for name, check in checks.items())
     return {name: redact_url(reason) for name, reason in found if reason is not None}
+
+
+def all_failing(checks: Sequence[Check]) -> Check:
+    """What is wrong with the first, where something is wrong with every one: a part of the shards is work enough."""
+
+    def check() -> str | None:
+        reasons = [check() for check in checks]
+        return None if None in reasons else reasons[0]
+
+    return check

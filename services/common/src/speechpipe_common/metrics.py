@@ -91,9 +91,9 @@ class ConsumerMetrics:
         """``count`` jobs in work are now a peer's."""
         self._lost.labels(stream).inc(count)
 
-    def in_flight(self, count: int) -> None:
-        """``count`` jobs are held at this moment."""
-        self._in_flight.set(count)
+    def in_flight(self, change: int) -> None:
+        """So many jobs more are held now, or fewer."""
+        self._in_flight.inc(change)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -106,23 +106,41 @@ class ConsumerMetrics:
 
 
 class LinkMetrics:
-    """What a process counts about its connection to Redis."""
+    """What a process counts about its connections to Redis: all of them together, and where there are several, each.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._up = Gauge(PREFIX + "redis_up", "1 while Redis answers.", registry=registry)
+    Args:
+        registry: of the process.
+        shards: how many Redis the pipeline has.
+    """
+
+    def __init__(self, registry: CollectorRegistry, shards: int = 1) -> None:
+        self._up = Gauge(PREFIX + "redis_up", "1 while every Redis of the pipeline answers.", registry=registry)
         self._failures = Counter(PREFIX + "redis_failures", "Attempts that found Redis away.", registry=registry)
         self._reconnects = Counter(PREFIX + "redis_reconnects", "Times that Redis came back.", registry=registry)
         self._up.set(1)
+        self._away: set[int] = set()
+        self._shards: Gauge | None = None
+        if shards > 1:
+            self._shards = Gauge(PREFIX + "redis_shard_up", "1 while that Redis answers.", ["shard"], registry=registry)
+            for shard in range(shards):
+                self._shards.labels(shard).set(1)
 
-    def failed(self) -> None:
-        """An attempt found Redis away."""
-        self._up.set(0)
+    def failed(self, shard: int = 0) -> None:
+        """An attempt found a Redis away."""
+        self._away.add(shard)
         self._failures.inc()
+        self._show(shard)
 
-    def regained(self) -> None:
-        """Redis answers again."""
-        self._up.set(1)
+    def regained(self, shard: int = 0) -> None:
+        """It answers again."""
+        self._away.discard(shard)
         self._reconnects.inc()
+        self._show(shard)
+
+    def _show(self, shard: int) -> None:
+        self._up.set(0 if self._away else 1)
+        if self._shards is not None:
+            self._shards.labels(shard).set(0 if shard in self._away else 1)
 
 
 def snapshot(registry: CollectorRegistry) -> dict[str, float]:

@@ -17,22 +17,33 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from speechpipe_common.addresses import COLLECTOR_URL
 from speechpipe_common.redaction import redact_url
 from speechpipe_common.settings_text import SettingRow, help_text, markdown, rows
+from speechpipe_common.shards import MOST_SHARDS, addresses, repeated
 
 USAGE_EXIT = 2
 HIDDEN = "(hidden)"
 
 
-def _redis_url(value: str) -> str:
+def _redis_urls(value: str) -> str:
+    urls = addresses(value)
+    if not 1 <= len(urls) <= MOST_SHARDS:
+        raise ValueError(f"one to {MOST_SHARDS} Redis URLs are wanted, not {len(urls)}")
+    for url in urls:
+        _check_redis_url(url)
+    if again := repeated(urls):
+        raise ValueError(f"{again} is named twice; each shard is a Redis of its own")
+    return ",".join(urls)
+
+
+def _check_redis_url(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in ("redis", "rediss", "unix"):
         raise ValueError("a Redis URL begins with redis://, rediss:// or unix://")
     if parts.scheme != "unix" and not parts.hostname:
         raise ValueError("a Redis URL names a host, as in redis://localhost:6379")
     _ = parts.port  # raises ValueError for a port that is no number
-    return value
 
 
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+RedisUrls = Annotated[str, AfterValidator(_redis_urls)]
 HttpUrl = Annotated[str, Field(pattern=rf"^$|{COLLECTOR_URL}")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -63,10 +74,11 @@ class ProcessSettings(BaseSettings):
 class ServiceSettings(ProcessSettings):
     """What a process of a pipeline is told besides."""
 
-    redis_url: RedisUrl = Field(
+    redis_url: RedisUrls = Field(
         default="redis://localhost:6379",
         repr=False,
-        description="Redis or Valkey (7.0.5 or newer) that holds the pipeline's streams.",
+        description="Redis or Valkey (7.0.5 or newer) that holds the pipeline's streams. Several URLs with commas "
+        "between them are its shards: the same list, in the same order, for every process; more are added at its end.",
     )
     key_prefix: str = Field(
         default="",
@@ -90,6 +102,11 @@ class ServiceSettings(ProcessSettings):
             return ""
         base = self.otel_exporter_otlp_endpoint.rstrip("/")
         return self.otel_exporter_otlp_traces_endpoint or (f"{base}/v1/traces" if base else "")
+
+    @property
+    def redis_urls(self) -> tuple[str, ...]:
+        """``redis_url``, shard by shard."""
+        return addresses(self.redis_url)
 
 
 class WorkerSettings(ServiceSettings):

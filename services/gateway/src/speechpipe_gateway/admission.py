@@ -1,5 +1,6 @@
 """Whether a connection or a session is let in: numbers in, a decision out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,9 @@ REFUSALS: Final = (
     "auth_too_big",
 )
 """Codes of ``Refuse``; said to clients and shown by a metric, so never renamed."""
+
+
+REDIS_UNAVAILABLE: Final = "redis_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def admit_session(limits: Limits, load: Load, key_max_sessions: int | None, *, r
     if load.draining:
         return Refuse("draining", "this gateway is shutting down; connect again to reach another", 1)
     if not load.redis_ready:
-        return Refuse("redis_unavailable", "the gateway has lost its Redis; connect again in a moment", RETRY_SOON)
+        return Refuse(REDIS_UNAVAILABLE, "the gateway has lost its Redis; connect again in a moment", RETRY_SOON)
     if load.sessions >= limits.max_sessions:
         return Refuse("full", f"all {limits.max_sessions} sessions of this gateway are taken; try later", RETRY_SOON)
     if load.key_sessions >= of_key:
@@ -104,6 +108,19 @@ def admit_session(limits: Limits, load: Load, key_max_sessions: int | None, *, r
             RETRY_LATER,
         )
     return Admit()
+
+
+def has_room(limits: Limits, queue_depth: int, memory: float) -> bool:
+    """Whether a new session may be put on a Redis with so many jobs, and this share of its memory in use."""
+    return queue_depth < limits.max_queue_depth and memory * 100 < limits.max_memory_percent
+
+
+def best(decisions: Sequence[Decision]) -> Refuse | None:
+    """What several Redis together say: none refuses where one admits; else the one that is there says why."""
+    refusals = [decision for decision in decisions if isinstance(decision, Refuse)]
+    if len(refusals) < len(decisions):
+        return None
+    return min(refusals, key=lambda refusal: refusal.code == REDIS_UNAVAILABLE)
 
 
 def admit_socket(limits: Limits, unauthenticated: int, of_address: int, *, draining: bool) -> Decision:

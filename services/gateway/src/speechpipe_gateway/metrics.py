@@ -136,14 +136,18 @@ class CapacityMetrics:
             "redis_memory_limit_ratio", "Share of Redis' maxmemory from which on the gateway refuses sessions."
         )
 
-    def limits(self, limits: Limits) -> None:
-        """Where this gateway refuses."""
+        self._seen: dict[int, tuple[int, int, int]] = {}
+
+    def limits(self, limits: Limits, shards: int = 1) -> None:
+        """Where this gateway refuses, with so many Redis that take sessions."""
         self._sessions_limit.set(limits.max_sessions)
-        self._queue_limit.set(limits.max_queue_depth)
+        self._queue_limit.set(limits.max_queue_depth * shards)
         self._memory_limit.set(limits.max_memory_percent / 100)
 
-    def saw(self, jobs: int, memory_used: int, memory_max: int) -> None:
-        """What Redis said: jobs, and bytes."""
-        self._queue.set(jobs)
-        self._memory.set(memory_used)
-        self._memory_max.set(memory_max)
+    def saw(self, jobs: int, memory_used: int, memory_max: int, shard: int = 0) -> None:
+        """What a Redis said: jobs, and bytes. Shown are all jobs, and the memory of the fullest."""
+        self._seen[shard] = jobs, memory_used, memory_max
+        self._queue.set(sum(jobs for jobs, _, _ in self._seen.values()))
+        _, used, most = max(self._seen.values(), key=lambda seen: seen[1] / seen[2] if seen[2] else 0.0)
+        self._memory.set(used)
+        self._memory_max.set(most)

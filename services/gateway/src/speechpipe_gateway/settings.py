@@ -10,6 +10,7 @@ from speechpipe_common.addresses import JWKS_URL
 from speechpipe_common.keys import AUDIO_TTL_SECONDS
 from speechpipe_common.languages import resolve
 from speechpipe_common.settings import Port, ServiceSettings
+from speechpipe_common.shards import MOST_SHARDS
 from speechpipe_gateway.tokens.rules import ALGORITHMS, TokenRule
 
 
@@ -78,6 +79,13 @@ class GatewaySettings(ServiceSettings):
         description="A final or translation that has not come after this long is submitted again.",
     )
 
+    redis_shards: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_SHARDS,
+        description="How many of the Redis in REDIS_URL, from the first, take new sessions; those after them keep the "
+        "sessions that they have, until they can be taken away. 0: all of them.",
+    )
     max_queue_depth: int = Field(
         default=100, ge=1, description="Jobs waiting beyond which no new session is admitted and partials are shed."
     )
@@ -182,6 +190,10 @@ class GatewaySettings(ServiceSettings):
             raise ValueError(
                 f"CANDIDATE_SECONDS={self.candidate_seconds} is longer than "
                 f"SILENCE_THRESHOLD_SECONDS={self.silence_threshold_seconds}; make it shorter"
+            )
+        if self.redis_shards > len(self.redis_urls):
+            raise ValueError(
+                f"REDIS_SHARDS={self.redis_shards} is more than the {len(self.redis_urls)} Redis that REDIS_URL names"
             )
         return self
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from speechpipe_common import process
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker, together
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker, together
 from speechpipe_common.keys import SAMPLE_RATE, STT_GROUP
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import AudioJob, Failure
@@ -30,7 +30,7 @@ class SttHandler:
 
     def __init__(
         self,
-        context: WorkerContext,
+        context: ShardContext,
         settings: SttSettings,
         engine: Engine,
         executor: ThreadPoolExecutor,
@@ -165,7 +165,7 @@ async def serve(settings: SttSettings, stop: asyncio.Event, loader: EngineLoader
             streams=(context.keys.audio_jobs, context.keys.audio_partials),
             group=STT_GROUP,
             decode=jobs.read_job,
-            handler=SttHandler(context, settings, engine, executor, metrics),
+            handler=lambda shard: SttHandler(shard, settings, engine, executor, metrics),
             max_batch=settings.max_batch_size,
         )
 

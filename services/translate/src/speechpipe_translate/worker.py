@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from speechpipe_common import process
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker, together
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker, together
 from speechpipe_common.keys import TRANSLATION_GROUP
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import Failure, TextJob, Translated, decode
@@ -35,7 +35,7 @@ class TranslationHandler:
 
     def __init__(
         self,
-        context: WorkerContext,
+        context: ShardContext,
         translator: Translator,
         executor: ThreadPoolExecutor,
         metrics: TranslateMetrics,
@@ -115,6 +115,7 @@ async def serve(settings: TranslateSettings, stop: asyncio.Event) -> None:
         _log.info("engine_opened", engine=settings.translation_engine, pairs=sorted(map(str, engine.pairs)))
         metrics = TranslateMetrics(context.registry)
         pool = ModelPool(engine, max_pairs=settings.max_loaded_pairs, memory_limit=settings.memory_limit_mb * _MEGABYTE)
+        translator = Translator(engine, pool, settings.pivot_languages.split(","))
         metrics.watch_loaded(lambda: len(pool.pairs))
         executor = ThreadPoolExecutor(settings.model_threads, thread_name_prefix="model")
 
@@ -126,9 +127,7 @@ async def serve(settings: TranslateSettings, stop: asyncio.Event) -> None:
             streams=(context.keys.transcriptions, context.keys.text_partials),
             group=TRANSLATION_GROUP,
             decode=lambda payload: decode(payload, TextJob),
-            handler=TranslationHandler(
-                context, Translator(engine, pool, settings.pivot_languages.split(",")), executor, metrics
-            ),
+            handler=lambda shard: TranslationHandler(shard, translator, executor, metrics),
             max_batch=settings.max_batch_size,
             parallel=settings.model_threads,
             close=close,

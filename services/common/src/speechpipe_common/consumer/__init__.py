@@ -4,8 +4,9 @@ from speechpipe_common.consumer.delivery import DeliveryPolicy
 from speechpipe_common.consumer.handler import Burier, Entry, Handler
 from speechpipe_common.consumer.link import RedisLink
 from speechpipe_common.consumer.loop import Consumer
+from speechpipe_common.consumer.shards import ShardContext, WorkerContext
 from speechpipe_common.consumer.traces import JobTraces, together
-from speechpipe_common.consumer.worker import Work, WorkerContext, serve_worker
+from speechpipe_common.consumer.worker import Work, serve_worker
 
 __all__ = [
     "Burier",
@@ -15,6 +16,7 @@ __all__ = [
     "Handler",
     "JobTraces",
     "RedisLink",
+    "ShardContext",
     "Work",
     "WorkerContext",
     "serve_worker",

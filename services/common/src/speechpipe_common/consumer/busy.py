@@ -60,11 +60,16 @@ class BusyClock:
 
 
 class BusyReport:
-    """Adds to the group's counter what a worker's busy time has grown by."""
+    """Adds to the group's counter what a worker's busy time has grown by.
 
-    def __init__(self, group: Group, clock: Callable[[], float]) -> None:
+    Args:
+        group: whose counter.
+        clock: the worker's; consumers of several Redis share one, and each moment is counted once, by any of them.
+    """
+
+    def __init__(self, group: Group, clock: BusyClock) -> None:
         self._group = group
-        self._clock = BusyClock(clock)
+        self._clock = clock
 
     def running(self, stream: str) -> AbstractContextManager[None]:
         """One batch of ``stream`` is handled inside the block."""

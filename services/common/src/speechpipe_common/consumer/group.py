@@ -98,16 +98,20 @@ class Group:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
-    async def read(self, count: int, block_ms: int) -> list[list[Delivered]]:
-        """New jobs: from the first stream that has any, or else the first to come within ``block_ms``.
+    async def look(self, count: int) -> list[list[Delivered]]:
+        """New jobs that are there: at most ``count``, in one list, from the first stream that has any."""
+        for stream in self.streams:
+            if batches := await self._read([stream], count, None):
+                return batches
+        return []
+
+    async def wait(self, count: int, block_ms: int) -> list[list[Delivered]]:
+        """The first new jobs to come within ``block_ms``, to be asked for when ``look`` has found none.
 
         Returns:
             Lists of at most ``count`` jobs of one stream each, the more urgent stream first. Normally there is one; two
             when jobs of two streams arrive between the look and the wait.
         """
-        for stream in self.streams:
-            if batches := await self._read([stream], count, None):
-                return batches
         return await self._read(self.streams, count, block_ms)
 
     async def _read(self, streams: Sequence[str], count: int, block_ms: int | None) -> list[list[Delivered]]:

@@ -25,11 +25,15 @@ class RedisLink:
         metrics: counts outages.
         longest_wait: seconds of the longest pause between two attempts. Keep it below the claim idle time, so that
             workers are back with their heartbeats before anybody takes their jobs.
+        shard: number of this Redis among those of the pipeline.
     """
 
-    def __init__(self, redis: Redis, metrics: LinkMetrics, longest_wait: float = 2.0) -> None:
+    def __init__(self, redis: Redis, metrics: LinkMetrics, longest_wait: float = 2.0, shard: int = 0) -> None:
+        self.on_lost: Callable[[], None] | None = None
+        """Called whenever Redis has just been lost."""
         self._redis = redis
         self._metrics = metrics
+        self._shard = shard
         self._backoff = FullJitterBackoff(cap=longest_wait, base=0.05)
         self._failures = 0
         self._lost_at: float | None = None
@@ -61,11 +65,13 @@ class RedisLink:
     async def lost(self, error: BaseException) -> None:
         """Note a failed attempt and wait before the next."""
         self._failures += 1
-        self._metrics.failed()
+        self._metrics.failed(self._shard)
         self._reason = f"{type(error).__name__}: {error}"
         if self._lost_at is None:
             self._lost_at = time.monotonic()
-            _log.warning("redis_lost", reason=self._reason)
+            _log.warning("redis_lost", shard=self._shard, reason=self._reason)
+            if self.on_lost is not None:
+                self.on_lost()
             # Idle connections are dead as well, or lead to what is a replica now.
             await self._redis.connection_pool.disconnect(inuse_connections=False)
         await asyncio.sleep(self._backoff.compute(self._failures))
@@ -75,6 +81,7 @@ class RedisLink:
         if self._lost_at is None:
             return
         now = time.monotonic()
-        _log.info("redis_regained", outage_seconds=round(now - self._lost_at, 3), attempts=self._failures)
+        outage = round(now - self._lost_at, 3)
+        _log.info("redis_regained", shard=self._shard, outage_seconds=outage, attempts=self._failures)
         self._lost_at, self._failures, self.regained_at = None, 0, now
-        self._metrics.regained()
+        self._metrics.regained(self._shard)

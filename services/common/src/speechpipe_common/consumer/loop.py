@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from redis.exceptions import RedisError
 
-from speechpipe_common.consumer.busy import BusyReport
+from speechpipe_common.consumer.busy import BusyClock, BusyReport
 from speechpipe_common.consumer.cordon import LOOK_SECONDS, Cordon
 from speechpipe_common.consumer.delivery import (
     DeliveryPolicy,
@@ -19,17 +19,15 @@ from speechpipe_common.consumer.delivery import (
 )
 from speechpipe_common.consumer.group import Delivered, Group
 from speechpipe_common.consumer.handler import Burier, Entry, Handler
+from speechpipe_common.consumer.intake import BLOCK_MS, Intake
 from speechpipe_common.consumer.link import RedisLink
+from speechpipe_common.consumer.slots import Place, Slots
 from speechpipe_common.consumer.traces import UNTRACED, JobTraces
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import MessageError
 from speechpipe_common.metrics import ConsumerMetrics, HandedBack
 from speechpipe_common.store import JobRef
 from speechpipe_common.tracing import Span
-
-BLOCK_MS: Final = 1000
-"""How long a read waits for news. A read is never cancelled (its jobs would be nobody's for the claim idle time), so
-this is also how long an idle worker may take to notice that it should stop."""
 
 FAREWELL_SECONDS: Final = 3.0
 """How long a stopping worker tries to hand its jobs back when Redis is away; after it, peers claim them as overdue."""
@@ -49,8 +47,11 @@ class Consumer(Generic[J]):
         policy: times and bounds.
         link: what this process knows of Redis, shared with the handler.
         metrics: counts it all.
+        slots: how many calls of the handler there may be at a time, shared with the consumers of other Redis; None:
+            one. A redelivered job runs while nothing else does.
+        busy: the worker's, shared likewise; None: this is all that it does.
         max_batch: most entries of one call of the handler.
-        parallel: most calls of the handler at a time. A redelivered job runs while nothing else does.
+        block_ms: how long a read waits for news.
         traces: records spans of jobs.
     """
 
@@ -64,8 +65,10 @@ class Consumer(Generic[J]):
         policy: DeliveryPolicy,
         link: RedisLink,
         metrics: ConsumerMetrics,
+        slots: Slots | None = None,
+        busy: BusyClock | None = None,
         max_batch: int = 1,
-        parallel: int = 1,
+        block_ms: int = BLOCK_MS,
         traces: JobTraces = UNTRACED,
     ) -> None:
         self._group = group
@@ -75,16 +78,19 @@ class Consumer(Generic[J]):
         self._policy = policy
         self._link = link
         self._metrics = metrics
+        self._slots = slots or Slots(1)
         metrics.expect(group.streams)
+        self._intake = Intake(group, self._slots, max_batch, block_ms)
         self._traces = traces
-        self._max_batch = max_batch
-        self._parallel = parallel
         self._held: set[JobRef] = set()
         self._running: dict[asyncio.Task[None], list[JobRef]] = {}
+        self._places: set[Place] = set()
         self._look_at = 0.0
         self._cordon = Cordon(group, link, policy)
-        self._busy = BusyReport(group, time.monotonic)
+        self._busy = BusyReport(group, busy or BusyClock(time.monotonic))
         self._joined = False
+        if self._slots.shared:
+            link.on_lost = self._leave_places
 
     def check(self) -> str | None:
         """For readiness: None once jobs have been asked for, else why not."""
@@ -108,7 +114,7 @@ class Consumer(Generic[J]):
 
     async def _turn(self, tasks: asyncio.TaskGroup, stopping: "asyncio.Task[Any]") -> None:
         """Run one claimed job alone, or start one read's worth of new ones."""
-        if not await self._room(self._parallel, stopping):
+        if not await self._slots.room(stopping):
             return
         if await self._cordon.holds():
             await asyncio.wait({stopping}, timeout=LOOK_SECONDS)
@@ -116,24 +122,28 @@ class Consumer(Generic[J]):
         if claimed := await self._claim():
             self._hold([claimed])
             # Alone in the process: if it brings the process down, it takes nothing else along.
-            if await self._room(1, stopping):
-                self._start(tasks, [claimed])
-                await self._room(1, stopping)
+            if place := await self._slots.take(stopping, alone=True):
+                self._start(tasks, [claimed], place)
             return
-        batches = await self._group.read(self._max_batch, BLOCK_MS)
+        place, batches = await self._intake.read(stopping)
+        self._took(batches)
+        for batch in batches:
+            place = place or await self._slots.take(stopping)
+            if place is not None:
+                self._start(tasks, batch, place)
+                place = None
+
+    def _took(self, batches: Sequence[Sequence[Delivered]]) -> None:
         self._joined = True
+        self._link.answered()
         for batch in batches:
             self._metrics.claimed(batch[0].ref.stream, len(batch))
             self._hold(batch)
-        for batch in batches:
-            if await self._room(self._parallel, stopping):
-                self._start(tasks, batch)
 
-    async def _room(self, below: int, stopping: "asyncio.Task[Any]") -> bool:
-        """Wait until fewer than ``below`` batches run; False when it is time to stop instead."""
-        while len(self._running) >= below and not stopping.done():
-            await asyncio.wait({*self._running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return not stopping.done()
+    def _leave_places(self) -> None:
+        """Redis is away, and what runs will wait for it: let the batches of others run."""
+        for place in self._places:
+            place.leave()
 
     async def _claim(self) -> Delivered | None:
         now = time.monotonic()
@@ -149,10 +159,17 @@ class Consumer(Generic[J]):
         self._look_at = now + self._policy.look_for_overdue
         return None
 
-    def _start(self, tasks: asyncio.TaskGroup, batch: Sequence[Delivered]) -> None:
+    def _start(self, tasks: asyncio.TaskGroup, batch: Sequence[Delivered], place: Place) -> None:
         task = tasks.create_task(self._process(batch))
         self._running[task] = [item.ref for item in batch]
-        task.add_done_callback(self._running.pop)
+        self._places.add(place)
+
+        def over(_: "asyncio.Task[None]") -> None:
+            del self._running[task]
+            self._places.discard(place)
+            place.leave()
+
+        task.add_done_callback(over)
 
     async def _process(self, batch: Sequence[Delivered]) -> None:
         spans = {item.ref: self._traces.begin(item) for item in batch}
@@ -209,12 +226,14 @@ class Consumer(Generic[J]):
         return left
 
     def _hold(self, batch: Sequence[Delivered]) -> None:
+        before = len(self._held)
         self._held.update(item.ref for item in batch)
-        self._metrics.in_flight(len(self._held))
+        self._metrics.in_flight(len(self._held) - before)
 
     def _let_go(self, refs: Iterable[JobRef]) -> None:
+        before = len(self._held)
         self._held.difference_update(refs)
-        self._metrics.in_flight(len(self._held))
+        self._metrics.in_flight(len(self._held) - before)
 
     async def _drain(self) -> None:
         started = {ref for refs in self._running.values() for ref in refs}

@@ -1,45 +1,40 @@
 """A whole worker process around a handler: logs, health, Redis, the model's loading, the loop, the end."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
-
+from speechpipe_common.consumer.busy import BusyClock
 from speechpipe_common.consumer.delivery import DeliveryPolicy
 from speechpipe_common.consumer.group import Group
 from speechpipe_common.consumer.handler import Handler
-from speechpipe_common.consumer.link import RedisLink
+from speechpipe_common.consumer.intake import BLOCK_MS
 from speechpipe_common.consumer.loop import Consumer
+from speechpipe_common.consumer.shards import (
+    ShardContext,
+    WorkerContext,
+    depth,
+    notices,
+    open_shards,
+)
+from speechpipe_common.consumer.slots import Slots
 from speechpipe_common.consumer.traces import JobTraces
-from speechpipe_common.health import Check, HealthServer, HealthSource
+from speechpipe_common.health import Check, HealthServer, HealthSource, all_failing
 from speechpipe_common.keys import Keys
 from speechpipe_common.logs import get_logger
-from speechpipe_common.metrics import ConsumerMetrics, LinkMetrics, process_registry
+from speechpipe_common.metrics import ConsumerMetrics, process_registry
 from speechpipe_common.process import instance_name
 from speechpipe_common.settings import WorkerSettings
-from speechpipe_common.store import WorkerStore, connect
-from speechpipe_common.tracing import Tracing, open_tracing
+from speechpipe_common.tracing import open_tracing
+
+SHORTEST_BLOCK_MS: Final = 200
+"""A worker that has begun with a job of one shard still waits for news of the others, and may be given a job of each:
+the shorter it waits, the sooner others are given them."""
 
 J = TypeVar("J")
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkerContext:
-    """What a handler is built with."""
-
-    instance_id: str
-    keys: Keys
-    store: WorkerStore
-    link: RedisLink
-    """``await link.insist(lambda: store.commit_...(...))`` repeats a commit until Redis has answered."""
-    metrics: ConsumerMetrics
-    registry: CollectorRegistry
-    """For the service's own metrics."""
-    tracing: Tracing = field(default_factory=Tracing)
 
 
 async def _nothing() -> None:
@@ -53,7 +48,8 @@ class Work(Generic[J]):
     streams: Sequence[str]
     group: str
     decode: Callable[[bytes], J]
-    handler: Handler[J]
+    handler: Callable[[ShardContext], Handler[J]]
+    """Makes the handler of one shard's jobs; called once for each."""
     max_batch: int = 1
     parallel: int = 1
     checks: Mapping[str, Check] = field(default_factory=dict)
@@ -74,11 +70,17 @@ async def serve_worker(
         HealthPortError: the health port is taken.
         Exception: what ``load`` raises, or a Redis error that waiting does not mend.
     """
-    context, redis = _context(settings, component)
-    checks: dict[str, Check] = {"redis": context.link.check, "model": lambda: "is loading"}
-    depth = _Depth(redis)
+    context = _context(settings, component)
+    shards = open_shards(settings, context)
+    streams: list[str] = []
+    redis = all_failing([shard.link.check for shard in shards])
+    checks: dict[str, Check] = {"redis": redis, "model": lambda: "is loading"}
     source = HealthSource(
-        instance_id=context.instance_id, registry=context.registry, checks=checks, queue_depth=depth.read
+        instance_id=context.instance_id,
+        registry=context.registry,
+        checks=checks,
+        notices=notices(shards),
+        queue_depth=lambda: depth(shards, streams),
     )
     try:
         async with HealthServer(source, settings.health_host, settings.health_port) as server:
@@ -86,57 +88,67 @@ async def serve_worker(
             work = await _unless(stop, load(context))
             if work is None:
                 return
-            depth.streams = tuple(work.streams)
-            consumer = _consumer(settings, context, redis, work, component)
+            streams += work.streams
+            consumers = _consumers(settings, shards, work, component)
             del checks["model"]
-            checks.update(work.checks, consumer=consumer.check)
-            _log.info("worker_started", streams=list(work.streams), max_batch=work.max_batch, parallel=work.parallel)
+            checks.update(work.checks, consumer=all_failing([consumer.check for consumer in consumers]))
+            _log.info("worker_started", streams=streams, max_batch=work.max_batch, parallel=work.parallel)
             try:
-                await consumer.run(stop)
+                await _consume(consumers, stop)
             finally:
                 await work.close()
             _log.info("worker_stopped")
     finally:
-        await redis.aclose()
+        for shard in shards:
+            await shard.redis.aclose()
         await context.tracing.close()
 
 
-def _context(settings: WorkerSettings, component: str) -> tuple[WorkerContext, Redis]:
+async def _consume(consumers: Sequence[Consumer[J]], stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for consumer in consumers:
+            tasks.create_task(consumer.run(stop))
+
+
+def _context(settings: WorkerSettings, component: str) -> WorkerContext:
     registry = process_registry()
-    redis = connect(settings.redis_url)
-    keys = Keys(settings.key_prefix)
     instance = instance_name(component, settings.instance_id)
-    context = WorkerContext(
+    return WorkerContext(
         instance_id=instance,
-        keys=keys,
-        store=WorkerStore(redis, keys),
-        link=RedisLink(redis, LinkMetrics(registry), longest_wait=min(2.0, settings.claim_idle_seconds / 2)),
+        keys=Keys(settings.key_prefix),
         metrics=ConsumerMetrics(registry),
         registry=registry,
         tracing=open_tracing(settings, component, instance),
     )
-    return context, redis
 
 
-def _consumer(
-    settings: WorkerSettings, context: WorkerContext, redis: Redis, work: Work[J], component: str
-) -> Consumer[J]:
-    return Consumer(
-        Group(redis, work.streams, work.group, context.instance_id, context.keys),
-        decode=work.decode,
-        handler=work.handler,
-        store=context.store,
-        policy=DeliveryPolicy(
-            claim_idle=settings.claim_idle_seconds,
-            max_deliveries=settings.max_deliveries,
-            drain=settings.drain_seconds,
-        ),
-        link=context.link,
-        metrics=context.metrics,
-        max_batch=work.max_batch,
-        parallel=work.parallel,
-        traces=JobTraces(context.tracing, f"{component} job"),
+def _consumers(
+    settings: WorkerSettings, shards: Sequence[ShardContext], work: Work[J], component: str
+) -> list[Consumer[J]]:
+    """One for each shard; they share what the process can do at a time."""
+    slots, busy = Slots(work.parallel, shared=len(shards) > 1), BusyClock(time.monotonic)
+    policy = DeliveryPolicy(
+        claim_idle=settings.claim_idle_seconds,
+        max_deliveries=settings.max_deliveries,
+        drain=settings.drain_seconds,
     )
+    return [
+        Consumer(
+            Group(shard.redis, work.streams, work.group, shard.instance_id, shard.keys),
+            decode=work.decode,
+            handler=work.handler(shard),
+            store=shard.store,
+            policy=policy,
+            link=shard.link,
+            metrics=shard.metrics,
+            slots=slots,
+            busy=busy,
+            max_batch=work.max_batch,
+            block_ms=max(SHORTEST_BLOCK_MS, BLOCK_MS // len(shards)),
+            traces=JobTraces(shard.tracing, f"{component} job"),
+        )
+        for shard in shards
+    ]
 
 
 async def _unless(stop: asyncio.Event, loading: Awaitable[Work[J]]) -> Work[J] | None:
@@ -149,19 +161,3 @@ async def _unless(stop: asyncio.Event, loading: Awaitable[Work[J]]) -> Work[J] |
     finally:
         task.cancel()
         stopping.cancel()
-
-
-class _Depth:
-    """Jobs waiting or in flight on the worker's streams; unknown until the work is."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self.streams: tuple[str, ...] = ()
-
-    async def read(self) -> int | None:
-        if not self.streams:
-            return None
-        pipeline = self._redis.pipeline(transaction=False)
-        for stream in self.streams:
-            pipeline.xlen(stream)
-        return sum(int(length) for length in await pipeline.execute())

@@ -1,15 +1,14 @@
 """Who is let in: the handshake, the key, and the places that there are."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from speechpipe_common.wire import CLOSE_FULL
-from speechpipe_gateway.admission import Decision, Limits, Load, Refuse, admit_session, admit_socket
+from speechpipe_gateway.admission import Limits, Load, Refuse, admit_session, admit_socket, best
 from speechpipe_gateway.app.credentials import Credentials
-from speechpipe_gateway.app.state import QueueState
 from speechpipe_gateway.auth import ANYBODY, ApiKey
+from speechpipe_gateway.live.state import QueueState
 from speechpipe_gateway.native import ProtocolError
 
 
@@ -29,14 +28,22 @@ class Door:
     Args:
         limits: how many there may be.
         credentials: what is to be shown, or None to let everybody in.
-        queue: what is known of Redis.
+        queues: what is known of each Redis that takes new sessions.
+        emptied: of those that only keep the sessions that they have.
     """
 
-    def __init__(self, limits: Limits, credentials: Credentials | None, queue: QueueState) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        credentials: Credentials | None,
+        queues: Sequence[QueueState],
+        emptied: Sequence[QueueState] = (),
+    ) -> None:
         self.limits = limits
         self.draining = False
         self._credentials = credentials
-        self._queue = queue
+        self._queues = tuple(queues)
+        self._emptied = tuple(emptied)
         self._places = _Places()
 
     async def identify(self, token: str | None, address: str) -> ApiKey | None:
@@ -74,21 +81,23 @@ class Door:
 
     def admit_new(self, key: ApiKey) -> Refuse | None:
         """Whether a client that is inside, since it said it came back, may begin a new session after all."""
-        load = self._load(key)
-        own = replace(load, sessions=load.sessions - 1, key_sessions=load.key_sessions - 1)
-        decision = admit_session(self.limits, own, key.max_sessions, resuming=False)
-        return decision if isinstance(decision, Refuse) else None
+        return self._admit(key, resuming=False, itself=1)
 
     def admit(self, key: ApiKey | None, address: str = "", *, resuming: bool = False) -> Refuse | None:
         """Whether there is a place; a client without a key gets one of those that are kept for a few seconds."""
-        decision: Decision
-        if key is None:
-            decision = admit_socket(
-                self.limits, self._places.unauthenticated, self._places.by_address[address], draining=self.draining
-            )
-        else:
-            decision = admit_session(self.limits, self._load(key), key.max_sessions, resuming=resuming)
+        if key is not None:
+            return self._admit(key, resuming=resuming)
+        decision = admit_socket(
+            self.limits, self._places.unauthenticated, self._places.by_address[address], draining=self.draining
+        )
         return decision if isinstance(decision, Refuse) else None
+
+    def _admit(self, key: ApiKey, *, resuming: bool, itself: int = 0) -> Refuse | None:
+        """Whether any Redis has a place. Where a session that resumes lies is not known before it says its token."""
+        queues = self._queues + (self._emptied if resuming else ())
+        loads = [self._load(key, queue, itself) for queue in queues]
+        decisions = [admit_session(self.limits, load, key.max_sessions, resuming=resuming) for load in loads]
+        return best(decisions)
 
     @contextmanager
     def waiting(self, address: str) -> Iterator[None]:
@@ -116,12 +125,12 @@ class Door:
             if not self._places.by_key[key_id]:
                 del self._places.by_key[key_id]
 
-    def _load(self, key: ApiKey) -> Load:
+    def _load(self, key: ApiKey, queue: QueueState, itself: int) -> Load:
         return Load(
-            sessions=self._places.sessions,
-            key_sessions=self._places.by_key[key.id],
-            queue_depth=self._queue.depth,
-            memory_percent=self._queue.memory * 100 if self._queue.memory else None,
-            redis_ready=self._queue.known,
+            sessions=self._places.sessions - itself,
+            key_sessions=self._places.by_key[key.id] - itself,
+            queue_depth=queue.depth,
+            memory_percent=queue.memory * 100 if queue.memory else None,
+            redis_ready=queue.known,
             draining=self.draining,
         )

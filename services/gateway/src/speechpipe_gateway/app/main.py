@@ -9,22 +9,18 @@ import uvicorn
 import uvloop
 
 from speechpipe_common import process
-from speechpipe_common.health import HealthServer, HealthSource
-from speechpipe_common.keys import Keys
+from speechpipe_common.health import HealthServer, HealthSource, all_failing
 from speechpipe_common.logs import configure, get_logger
-from speechpipe_common.metrics import LinkMetrics, process_registry
-from speechpipe_common.store import SessionStore, connect
+from speechpipe_common.metrics import process_registry
 from speechpipe_common.tracing import open_tracing
-from speechpipe_gateway.admission import Limits
+from speechpipe_gateway.admission import Limits, has_room
 from speechpipe_gateway.app.connection import ConnectionLimits, Services
 from speechpipe_gateway.app.credentials import open_credentials
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.server import Gateway, create_app
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
-from speechpipe_gateway.app.state import QueueState
 from speechpipe_gateway.live.factory import SessionFactory
-from speechpipe_gateway.live.hub import Hub
-from speechpipe_gateway.live.sweeper import Sweeper
+from speechpipe_gateway.live.shards import Shards, open_shards
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import Options
 from speechpipe_gateway.settings import GatewaySettings
@@ -46,46 +42,45 @@ async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -
     """Serve until ``stop`` is set, then drain."""
     registry = process_registry()
     metrics, limits = GatewayMetrics(registry), _limits(settings)
-    metrics.capacity.limits(limits)
     credentials = open_credentials(settings, registry)
-    redis = connect(settings.redis_url)
-    store = SessionStore(redis, Keys(settings.key_prefix))
-    names, link = Keys(settings.key_prefix), LinkMetrics(registry)
-    hub = Hub(redis, store, names, metrics, link, instance, detached_seconds=settings.detached_seconds)
-    queue = QueueState(store, metrics.capacity)
-    door = Door(limits, credentials, queue)
+    shards = open_shards(
+        settings, registry, metrics, instance, lambda queue: has_room(limits, queue.depth, queue.memory)
+    )
+    metrics.capacity.limits(limits, len(shards.placing))
+    emptied = shards.every[len(shards.placing) :]
+    door = Door(limits, credentials, [shard.queue for shard in shards.placing], [shard.queue for shard in emptied])
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(redis.aclose)
+        stack.push_async_callback(shards.close)
         model = await asyncio.to_thread(Silero, model_path())
         vad = VadBatcher(model, lambda seconds, _: metrics.vad_batch_seconds.observe(seconds))
         await stack.enter_async_context(vad)
         tracing = open_tracing(settings, COMPONENT, instance)
         stack.push_async_callback(tracing.close)
-        services = _services(settings, SessionFactory(settings, store, hub, metrics, tracing, instance), vad, metrics)
+        services = _services(settings, SessionFactory(settings, shards, metrics, tracing, instance), vad, metrics)
         gateway = Gateway(services, door, settings.origins)
         source = HealthSource(
             instance_id=instance,
             registry=registry,
             checks={
-                "redis": lambda: None if hub.connected and queue.known else "Redis does not answer",
+                "redis": all_failing([shard.check for shard in shards.placing]),
                 "draining": lambda: "the gateway is shutting down" if door.draining else None,
                 "tokens": lambda: credentials.missing() if credentials else None,
             },
-            queue_depth=queue.read_depth,
+            notices=shards.notices(),
+            queue_depth=shards.read_depth,
             max_queue_depth=settings.max_queue_depth,
         )
         await stack.enter_async_context(HealthServer(source, settings.health_host, settings.health_port))
-        sweeper = Sweeper(store, metrics, instance)
         async with asyncio.TaskGroup() as tasks:
-            works = [hub.run(), hub.tick(), queue.run(), sweeper.run()]
+            works = [shard.run() for shard in shards.every]
             works += [credentials.keep_fresh()] if credentials else []
             running = [tasks.create_task(work) for work in works]
-            await _serve_http(settings, gateway, hub, stop)
+            await _serve_http(settings, gateway, shards, stop)
             for task in running:
                 task.cancel()
 
 
-async def _serve_http(settings: GatewaySettings, gateway: Gateway, hub: Hub, stop: asyncio.Event) -> None:
+async def _serve_http(settings: GatewaySettings, gateway: Gateway, shards: Shards, stop: asyncio.Event) -> None:
     config = uvicorn.Config(
         create_app(gateway),
         host=settings.gateway_host,
@@ -109,7 +104,7 @@ async def _serve_http(settings: GatewaySettings, gateway: Gateway, hub: Hub, sto
     log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1], path="/ws")
     await stop.wait()
     await gateway.drain()
-    await hub.drain(settings.drain_seconds)
+    await shards.drain(settings.drain_seconds)
     server.should_exit = True
     await serving
 

@@ -1,19 +1,19 @@
 """Opens sessions and takes them over: from what a client asked for to a ``LiveSession`` that runs."""
 
-import asyncio
 import re
 import time
 from dataclasses import dataclass
 from typing import cast
 
 from speechpipe_common.keys import SAMPLE_RATE
-from speechpipe_common.store import SessionStore, StoredSession
+from speechpipe_common.shards import pinned
+from speechpipe_common.store import StoredSession
 from speechpipe_common.tracing import Tracing
 from speechpipe_common.wire import Ready, Resume, SampleFormat, Start
 from speechpipe_gateway.auth import hash_token, new_session_id, new_token
-from speechpipe_gateway.live.hub import Hub
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.live.session import LiveSession
+from speechpipe_gateway.live.shards import Shard, Shards
 from speechpipe_gateway.media import AudioInput
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.native import ProtocolError
@@ -23,9 +23,6 @@ from speechpipe_gateway.settings import GatewaySettings
 
 PARTIAL_SECONDS = 5.0
 """How long a partial in flight blocks the next: longer than decoding 10 s on two cores takes."""
-
-OPENING_AT_ONCE = 16
-"""A crowd that arrives together must not make a connection to Redis each at once."""
 
 ACK_SAMPLES = 2 * SAMPLE_RATE
 SHORTEST_SILENCE, LONGEST_SILENCE = 0.2, 10.0
@@ -51,21 +48,13 @@ class SessionFactory:
     """Makes the sessions of this gateway."""
 
     def __init__(
-        self,
-        settings: GatewaySettings,
-        store: SessionStore,
-        hub: Hub,
-        metrics: GatewayMetrics,
-        tracing: Tracing,
-        instance: str,
+        self, settings: GatewaySettings, shards: Shards, metrics: GatewayMetrics, tracing: Tracing, instance: str
     ) -> None:
         self._settings = settings
-        self._store = store
-        self._hub = hub
+        self._shards = shards
         self._metrics = metrics
         self._tracing = tracing
         self._instance = instance
-        self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def open(self, start: Start, options: Options, key_id: str, outbox: Outbox) -> Opened:
         """A new session; ``ready`` is in the outbox afterwards.
@@ -77,18 +66,20 @@ class SessionFactory:
         """
         config = self._config(start)
         audio = AudioInput(start)
-        client, token = new_session_id(), new_token()
+        client = new_session_id()
+        shard = self._shards.for_new(client)
+        token = pinned(shard.number, new_token())
         core = SessionCore(client, 1, config, options, audio.to_client)
         core.fields |= _declaration(start) | {
             "token": hash_token(token),
             "key_id": key_id,
             "owner": self._instance,
         }
-        async with self._opening:
-            await self._store.open(client, core.epoch, time.time(), core.fields)
-        session = self._live(core, outbox)
+        async with shard.opening:
+            await shard.store.open(client, core.epoch, time.time(), core.fields)
+        session = self._live(core, outbox, shard)
         outbox.put(_ready(client, token, start, audio, offset=0, cursor="0-0", resumed=False))
-        await self._hub.add(session)
+        await shard.hub.add(session)
         return Opened(session, audio)
 
     async def resume(self, resume: Resume, key_id: str, outbox: Outbox) -> Opened:
@@ -101,9 +92,10 @@ class SessionFactory:
         """
         _check_cursor(resume.cursor)
         _check_offset(resume.offset)
-        token = new_token()
-        async with self._opening:
-            stored = await self._store.take_over(
+        shard = self._shards.of_token(resume.token)
+        token = pinned(shard.number, new_token())
+        async with shard.opening:
+            stored = await shard.store.take_over(
                 resume.session_id,
                 token_hash=hash_token(resume.token),
                 new_token_hash=hash_token(token),
@@ -125,12 +117,12 @@ class SessionFactory:
             cursor=cursor,
         )
         core.fields |= stored.fields
-        session = self._live(core, outbox)
+        session = self._live(core, outbox, shard)
         offset = audio.to_client(restored.position)
         outbox.put(_ready(resume.session_id, token, start, audio, offset=offset, cursor=cursor, resumed=True))
         session.do(core.come_back(restored, time.time()))
         session.hold()
-        await self._hub.add(session)
+        await shard.hub.add(session)
         # Once subscribed, whatever came between reading the session and now is replayed as well.
         session.do([Replay()])
         self._metrics.sessions_resumed.inc()
@@ -141,15 +133,15 @@ class SessionFactory:
         session.core.fields["token_before"] = ""
         session.do([Save({"token_before": ""})])
 
-    def _live(self, core: SessionCore, outbox: Outbox) -> LiveSession:
+    def _live(self, core: SessionCore, outbox: Outbox, shard: Shard) -> LiveSession:
         return LiveSession(
             core,
-            self._store,
+            shard.store,
             self._metrics,
             outbox,
             deepest_queue=self._settings.max_queue_depth,
             tracing=self._tracing,
-            on_end=self._hub.remove,
+            on_end=shard.hub.remove,
         )
 
     def _config(self, start: Start) -> SessionConfig:

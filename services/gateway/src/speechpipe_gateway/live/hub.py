@@ -1,4 +1,4 @@
-"""All sessions of one gateway: results in from one subscription, ticks, heartbeats, and coming back after an outage."""
+"""All sessions of one gateway on one Redis: results in, ticks, heartbeats, and coming back after an outage."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ PING_SECONDS = 1.0
 
 
 class Hub:
-    """The gateway's link to results.
+    """The gateway's link to the results of one Redis.
 
     Args:
         redis: client used for the subscription; its socket timeout bounds how long a dead connection goes unseen.
@@ -40,6 +40,7 @@ class Hub:
         link: state of the connection.
         instance: this gateway's name; a channel of its own keeps the subscription from ever being empty.
         detached_seconds: how long a session without a client is driven; then the sweeper has it.
+        shard: number of this Redis among those of the pipeline.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Hub:
         instance: str,
         *,
         detached_seconds: float,
+        shard: int = 0,
     ) -> None:
         self.sessions: dict[str, LiveSession] = {}
         self.connected = False
@@ -60,6 +62,7 @@ class Hub:
         self._keys = keys
         self._metrics = metrics
         self._link = link
+        self._shard = shard
         self._detached_seconds = detached_seconds
         self._own_channel = f"{keys.prefix}gateway:{instance}"
         self._pubsub: PubSub | None = None
@@ -74,15 +77,15 @@ class Hub:
         before = self.sessions.get(session.client)
         if before is not None:
             before.fence(session.core.epoch)
+        self._metrics.sessions.inc(session.client not in self.sessions)
         self.sessions[session.client] = session
-        self._metrics.sessions.set(len(self.sessions))
         await self._subscribe(self._keys.results(session.client))
 
     def remove(self, session: LiveSession) -> None:
         """The session has ended here."""
         if self.sessions.get(session.client) is session:
             del self.sessions[session.client]
-            self._metrics.sessions.set(len(self.sessions))
+            self._metrics.sessions.dec()
 
     async def run(self) -> None:
         """Listen for ever; whenever Redis was away, subscribe and replay everything."""
@@ -92,9 +95,11 @@ class Hub:
                 await self._listen()
             except (RedisError, OSError) as error:
                 if self.connected:
-                    log.warning("redis_lost", error=str(error), sessions=len(self.sessions))
+                    log.warning("redis_lost", shard=self._shard, error=str(error), sessions=len(self.sessions))
+                    # Idle connections are dead as well: a session that begins later would be given one.
+                    await self._redis.connection_pool.disconnect(inuse_connections=False)
                 self.connected = False
-                self._link.failed()
+                self._link.failed(self._shard)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = 0.1 if self.connected else min(wait * 2, 2.0)
 
@@ -178,8 +183,8 @@ class Hub:
             session.redis_returned()
         if not self.connected:
             self.connected = True
-            self._link.regained()
-            log.info("redis_connected", sessions=len(self.sessions))
+            self._link.regained(self._shard)
+            log.info("redis_connected", shard=self._shard, sessions=len(self.sessions))
 
     async def _read(self, pubsub: PubSub) -> None:
         quiet_since = time.monotonic()

@@ -19,8 +19,9 @@ FORGOTTEN_SECONDS = 5.0
 class QueueState:
     """Depth of the audio jobs and use of memory, as last seen; ``memory`` is a share, 0 where there is no limit."""
 
-    def __init__(self, store: SessionStore, metrics: CapacityMetrics) -> None:
+    def __init__(self, store: SessionStore, metrics: CapacityMetrics, shard: int = 0) -> None:
         self._store = store
+        self._shard = shard
         self._metrics = metrics
         self.depth = 0
         self.memory = 0.0
@@ -39,7 +40,7 @@ class QueueState:
                     self.depth = await self._store.depth()
                     used, limit = await self._store.memory()
                 self.memory = used / limit if limit else 0.0
-                self._metrics.saw(self.depth, used, limit)
+                self._metrics.saw(self.depth, used, limit, self._shard)
                 self._seen = time.monotonic()
             except (RedisError, OSError, TimeoutError) as error:
                 log.debug("queue_unknown", error=str(error))
