@@ -18,7 +18,7 @@ from speechpipe_common.consumer.delivery import (
     reason_to_give_up,
 )
 from speechpipe_common.consumer.group import Delivered, Group
-from speechpipe_common.consumer.handler import Burier, Entry, Handler
+from speechpipe_common.consumer.handler import Burier, Entry, Gate, Handler
 from speechpipe_common.consumer.link import RedisLink
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import MessageError
@@ -49,6 +49,7 @@ class Consumer(Generic[J]):
         metrics: counts it all.
         max_batch: most entries of one call of the handler.
         parallel: most calls of the handler at a time. A redelivered job runs while nothing else does.
+        gate: waits until the handler wants more jobs; nothing is read before. None: whenever a call is free.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Consumer(Generic[J]):
         metrics: ConsumerMetrics,
         max_batch: int = 1,
         parallel: int = 1,
+        gate: Gate | None = None,
     ) -> None:
         self._group = group
         self._decode = decode
@@ -73,6 +75,7 @@ class Consumer(Generic[J]):
         self._metrics = metrics
         self._max_batch = max_batch
         self._parallel = parallel
+        self._gate = gate
         self._held: set[JobRef] = set()
         self._running: dict[asyncio.Task[None], list[JobRef]] = {}
         self._look_at = 0.0
@@ -102,7 +105,7 @@ class Consumer(Generic[J]):
 
     async def _turn(self, tasks: asyncio.TaskGroup, stopping: "asyncio.Task[Any]") -> None:
         """Run one claimed job alone, or start one read's worth of new ones."""
-        if not await self._room(self._parallel, stopping):
+        if not await self._room(self._parallel, stopping) or not await self._wanted(stopping):
             return
         if await self._cordon.holds():
             await asyncio.wait({stopping}, timeout=LOOK_SECONDS)
@@ -127,6 +130,17 @@ class Consumer(Generic[J]):
         """Wait until fewer than ``below`` batches run; False when it is time to stop instead."""
         while len(self._running) >= below and not stopping.done():
             await asyncio.wait({*self._running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return not stopping.done()
+
+    async def _wanted(self, stopping: "asyncio.Task[Any]") -> bool:
+        """Wait until the handler wants more; False when it is time to stop instead."""
+        if self._gate is None:
+            return True
+        opening = asyncio.ensure_future(self._gate())
+        try:
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            opening.cancel()
         return not stopping.done()
 
     async def _claim(self) -> Delivered | None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from speechpipe_common.consumer.delivery import DeliveryPolicy
 from speechpipe_common.consumer.group import Group
-from speechpipe_common.consumer.handler import Handler
+from speechpipe_common.consumer.handler import Gate, Handler
 from speechpipe_common.consumer.link import RedisLink
 from speechpipe_common.consumer.loop import Consumer
 from speechpipe_common.health import Check, HealthServer, HealthSource
@@ -53,6 +53,7 @@ class Work(Generic[J]):
     handler: Handler[J]
     max_batch: int = 1
     parallel: int = 1
+    gate: Gate | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
     """More conditions for readiness."""
     close: Callable[[], Awaitable[None]] = _nothing
@@ -130,6 +131,7 @@ def _consumer(settings: WorkerSettings, context: WorkerContext, redis: Redis, wo
         metrics=context.metrics,
         max_batch=work.max_batch,
         parallel=work.parallel,
+        gate=work.gate,
     )
 
 

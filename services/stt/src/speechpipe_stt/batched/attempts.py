@@ -1,0 +1,91 @@
+"""How an utterance is tried, and when the next attempt is due: decisions on numbers, no model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from speechpipe_stt.guards import NO_SPEECH, REPETITIVE, Evidence
+
+FRAMES_PER_SECOND: Final = 100
+"""Mel frames in a second of audio."""
+
+FULL_WINDOW: Final = 3000
+"""Frames that Whisper was trained on: 30 s."""
+
+WINDOWS: Final = (300, 400, 500, 650, 850, 1100, 1400, 1800, 2300, FULL_WINDOW)
+"""Few, so that utterances of like length share a call; each about a quarter longer than the one before."""
+
+MARGIN: Final = 200
+"""Least frames of silence after the speech. With 100 the decoder repeats itself or adds a sentence of its own."""
+
+WIDE_MARGIN: Final = 500
+"""The same for a second attempt."""
+
+IMPROBABLE: Final = -1.0
+"""Average log-probability of a token below which a text is tried again (Radford et al. 2022, section 4.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way of decoding."""
+
+    window: int
+    """Frames that the encoder sees."""
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an attempt was worth."""
+
+    good: bool
+    """No further attempt is due."""
+    rank: tuple[bool, float]
+    """The higher, the better; for choosing among attempts that all were not good."""
+
+
+def window_for(frames: int) -> int:
+    """The smallest window that holds so many frames, or the full one."""
+    return next((window for window in WINDOWS if window >= frames), FULL_WINDOW)
+
+
+def attempts(seconds: float, *, fallback: bool) -> tuple[Attempt, ...]:
+    """The ways of decoding so much speech, cheapest first.
+
+    A longer window comes before a higher temperature, since what goes wrong in a short one is mostly the want of
+    silence at its end. Without ``fallback`` the second way is the last.
+    """
+    frames = round(seconds * FRAMES_PER_SECOND)
+    short, wide = (window_for(frames + margin) for margin in (MARGIN, WIDE_MARGIN))
+    ways = [Attempt(short), Attempt(wide)]
+    if fallback:
+        ways += [Attempt(wide, 0.4), Attempt(FULL_WINDOW), Attempt(FULL_WINDOW, 0.8)]
+    return tuple(dict.fromkeys(ways))
+
+
+def token_limit(seconds: float, attempt: Attempt) -> int:
+    """Tokens that so much speech needs at most. A full window is generous: nobody looks at its text again."""
+    if attempt.window == FULL_WINDOW:
+        return min(224, 50 + int(30 * seconds))
+    return min(224, 20 + int(14 * seconds))
+
+
+def judge(evidence: Evidence, *, cut_off: bool, fallback: bool) -> Verdict:
+    """Whether a text may stand.
+
+    Args:
+        evidence: What the decoder says of it.
+        cut_off: It ran into the token limit.
+        fallback: Improbable text is tried again too, not only what repeats itself.
+    """
+    repetitive = evidence.compression_ratio > REPETITIVE or cut_off
+    improbable = evidence.average_log_probability < IMPROBABLE
+    if evidence.no_speech_probability > NO_SPEECH and improbable:
+        return Verdict(good=True, rank=(True, 0.0))  # silence: the guards drop it
+    good = not repetitive and not (fallback and improbable)
+    return Verdict(good, (not repetitive, evidence.average_log_probability))
+
+
+def best(verdicts: Sequence[Verdict]) -> int:
+    """Index of the attempt to believe when none was good: the most probable of those that do not repeat themselves."""
+    return max(range(len(verdicts)), key=lambda index: verdicts[index].rank)
