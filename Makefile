@@ -12,9 +12,12 @@ SETTINGS := speechpipe_gateway.settings:GatewaySettings speechpipe_stt.settings:
 SETTINGS_PAGE := docs/settings.md
 CRD := crds/speechpipelines.yaml
 RESOURCE_PAGE := docs/resource.md
+METRICS_PAGE := docs/metrics.md
+CHART := charts/speechpipe
 
 VENV := .venv
 BIN := $(VENV)/bin
+KIND = PYTHONPATH=e2e/kind $(BIN)/python -m kind_cluster
 DONE := $(VENV)/.done
 export VENV PYTHON
 
@@ -57,12 +60,38 @@ up: setup ## Run the pipeline of $(PIPELINE) on this machine until Ctrl-C
 kubernetes: $(DONE)/venv ## Find or build the commands of Kubernetes that the operator's tests run
 	@go=$$(scripts/setup.sh go); PATH="$${go:+$$go:}$$PATH" $(BIN)/python scripts/kubernetes.py
 
+.PHONY: helm
+helm: $(DONE)/venv ## Find or build Helm, which the chart's tests run
+	@go=$$(scripts/setup.sh go); PATH="$${go:+$$go:}$$PATH" $(BIN)/python scripts/kubernetes.py helm
+
+.PHONY: prometheus
+prometheus: ## Find Prometheus and promtool, or unpack Debian's into the cache, for the tests of rules and dashboards
+	@scripts/setup.sh prometheus
+
 .PHONY: test
-test: setup kubernetes ## Run every suite: lint, then the tests of every member and of the house
+test: setup kubernetes prometheus helm ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
+.PHONY: images
+images: setup ## Build the container images and keep them as archives; IMAGES="gateway stt-cuda" names some, BASE, REGISTRY and TAG as in docs/images.md
+	@$(BIN)/python scripts/images.py build $(IMAGES)
+
+.PHONY: cluster
+cluster: setup ## Create a kind cluster of three nodes on this machine; NODE_IMAGE=kindest/node:v1.33.4 or built, CLUSTER=name
+	@$(KIND) up
+
+.PHONY: cluster-down
+cluster-down: $(DONE)/packages ## Remove the cluster and all that it, or a run that was killed, has left
+	@$(KIND) down
+
+# A cluster that KUBECONFIG names must be able to pull the images itself.
 .PHONY: e2e
-e2e: setup ## Break whole pipelines of real processes (a part of `make test`)
+e2e: setup helm prometheus ## Test everything in real pods: a kind cluster made for it (KEEP=1 lets it stay), or the one of KUBECONFIG
+	@archives=$$([ -n "$${KUBECONFIG:-}" ] || $(BIN)/python scripts/images.py archives); \
+	  $(KIND) with $$archives -- $(BIN)/python scripts/check.py --cluster
+
+.PHONY: faults
+faults: setup kubernetes prometheus ## Break whole pipelines of real processes (a part of `make test`)
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local
 
 .PHONY: soak
@@ -92,9 +121,12 @@ fmt: setup ## Format the code and sort its imports
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(DONE)/packages ## Write docs/settings.md, crds/ and docs/resource.md from the types in the code
+generate: $(DONE)/packages ## Write docs/settings.md, docs/metrics.md, crds/, docs/resource.md, the chart's values and dashboards from the types in the code
 	@$(BIN)/python -m speechpipe_common.settings $(SETTINGS) >$(SETTINGS_PAGE)
 	@$(BIN)/python -m speechpipe_operator.crd $(CRD) $(RESOURCE_PAGE)
+	@$(BIN)/python scripts/monitoring/metrics_page.py >$(METRICS_PAGE)
+	@$(BIN)/python charts/source/generate.py $(CHART)
+	@$(BIN)/python charts/dashboards/generate.py $(CHART)
 
 .PHONY: lock
 lock: $(DONE)/venv ## Pin every dependency again (requirements/*.txt), by hash

@@ -20,9 +20,15 @@ ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
 HOUSE = "scripts"
 """Folder of the tools and the tests that belong to no member."""
+CHART = "charts"
+"""Folder of the Helm chart, what generates it, and its tests."""
 FAULTS = "e2e/local"
 """Folder of the suite that breaks whole pipelines of real processes."""
-TOOLS = (HOUSE, "bench")
+KIND = "e2e/kind"
+"""Folder of what makes a cluster, a package with tests of its own; ``ground`` checks a cluster that runs."""
+IN_CLUSTER = (f"{KIND}/ground", "e2e/cluster", "e2e/compose")
+"""Folders of the suites that need a cluster, or its Docker Engine."""
+TOOLS = (HOUSE, "bench", f"{CHART}/source", f"{CHART}/dashboards")
 """Folders of scripts, whose types are checked too."""
 
 LENIENT = (
@@ -98,7 +104,8 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src")) for member in members),
         *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
-        *(Check(f"mypy {folder}", (*lenient, folder)) for folder in present(FAULTS)),
+        *(Check(f"mypy {folder}", (*lenient, folder)) for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests")),
+        *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(f"{KIND}/kind_cluster")),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),
         Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
     ]
@@ -124,8 +131,15 @@ def suites(members: Sequence[str]) -> list[Check]:
         *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in members),
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
         pytest_in(HOUSE, f"{HOUSE}/tests"),
+        *(pytest_in(CHART, folder) for folder in present(f"{CHART}/tests")),
+        *(pytest_in(KIND, folder) for folder in present(f"{KIND}/tests")),
         *(pytest_in(folder, folder, alone=True) for folder in present(FAULTS)),
     ]
+
+
+def cluster_suites() -> list[Check]:
+    """What runs inside a cluster's network: first whether the cluster is sound."""
+    return [pytest_in(folder, folder, alone=True) for folder in present(*IN_CLUSTER)]
 
 
 def read_counts(report: Path) -> Counts:
@@ -192,13 +206,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
+    parser.add_argument("--cluster", action="store_true", help="the suites that need a cluster: KUBECONFIG names it")
     parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
-    parser.add_argument("members", nargs="+", help="folders with a pyproject.toml, a src and tests")
+    parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
     lint = run_all(lint_checks(given.members)) if given.lint else 0
     test = run_all(suites(given.members), given.jobs) if given.test else 0
-    return lint or test
+    cluster = run_all(cluster_suites()) if given.cluster else 0
+    return lint or test or cluster
 
 
 if __name__ == "__main__":

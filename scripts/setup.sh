@@ -111,6 +111,32 @@ find_go() {
   echo "$place/go/bin"
 }
 
+# Prints the folder of prometheus and promtool: this machine's own, else Debian's, unpacked into the cache. Not installed, since
+# its package would start a server.
+find_prometheus() {
+  local place
+  if command -v prometheus >/dev/null && place=$(command -v promtool); then
+    dirname "$place"
+    return
+  fi
+  place=${XDG_CACHE_HOME:-$HOME/.cache}/speechpipe/prometheus
+  if ! "$place/promtool" --version >/dev/null 2>&1; then
+    command -v apt-get >/dev/null || die "there is no Prometheus and no apt-get: install Prometheus 2.42 or newer, so that prometheus and promtool are on the PATH"
+    say "unpacking Debian's Prometheus into $place" >&2
+    rm -rf "$place" "$place.part"
+    mkdir -p "$place.part"
+    (
+      cd "$place.part"
+      # Without lists of packages there is nothing to download; only root may fetch those.
+      apt-get -qq download prometheus 2>/dev/null || { as_root apt-get update -qq && apt-get -qq download prometheus; } || exit 1
+      dpkg-deb --extract prometheus_*.deb .
+    ) || die "Debian's Prometheus could not be downloaded: install Prometheus, so that prometheus and promtool are on the PATH"
+    mv "$place.part/usr/bin" "$place"
+    rm -rf "$place.part"
+  fi
+  echo "$place"
+}
+
 step=$1
 shift
 case $step in
@@ -118,5 +144,6 @@ case $step in
   packages) install_packages "$@" ;;
   system) install_system "$@" ;;
   go) find_go ;;
+  prometheus) find_prometheus ;;
   *) die "no such step: $step" ;;
 esac

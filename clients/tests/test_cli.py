@@ -213,3 +213,30 @@ async def test_the_demo_fails_when_the_text_is_wrong():
     assert ended.code == 1
     assert ended.out.count("error rate") == len(CHOICES)
     assert f"{len(CHOICES)} of {len(CHOICES)} clips failed" in ended.out
+
+
+async def test_verify_fails_when_the_text_is_wrong():
+    """A gateway that answers with a wrong sentence: exit code 1; what was heard and why it is wrong is said."""
+
+    async def probed(caller: Caller) -> None:
+        await caller.welcome()
+        await caller.finish()
+
+    async def lie(caller: Caller) -> None:
+        await caller.welcome()
+        await caller.hear_audio(3200)
+        await caller.say(final("0", "this is not what was said", "1-0", end=99.0))
+        await caller.finish()
+
+    async with gateway(probed, lie) as peer:
+        ended = await end(await start("verify", "--url", peer.url), 120)
+    assert ended.code == 1
+    assert "heard 'this is not what was said'" in ended.out
+    assert "FAILED en/quick_brown_fox: error rate" in ended.out
+
+
+async def test_verify_says_which_clips_there_are():
+    """An unknown clip is refused with the names of those there are; nothing is played."""
+    ended = await speechpipe("verify", "--clip", "xx/nothing")
+    assert ended.code == 2
+    assert "en/quick_brown_fox" in ended.err

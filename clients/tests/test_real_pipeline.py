@@ -132,3 +132,10 @@ async def test_lost_connections_lose_and_repeat_nothing(url: str, speech: tuple[
     assert len({final.segment_id for final in finals}) == len(finals)
     heard = " ".join(final.text for final in sorted(finals, key=lambda final: final.start))
     assert error_rate(said, heard, "en") <= 0.1, heard
+
+
+async def test_verify_hears_what_was_said(url: str):
+    """``verify`` plays a clip of its own to a running gateway and ends well when its words come back."""
+    ended = await end(await start("verify", "--url", url, "--clip", "en/quick_brown_fox", "--timeout", "120"), 180)
+    assert ended.code == 0, ended.out + ended.err
+    assert "quick brown fox" in ended.out

@@ -98,6 +98,24 @@ async def test_resumes_from_the_offset_with_token_and_cursor(code: int | None):
     assert bytes(peer.callers[1].audio) == PCM[6000:]
 
 
+async def test_shows_what_the_function_answers_at_each_connection():
+    """A credential that expires is a function, asked again when a lost session is resumed."""
+
+    async def first(caller: Caller) -> None:
+        await caller.welcome("t1")
+        caller.vanish()
+
+    async def second(caller: Caller) -> None:
+        await caller.welcome("t2")
+        await caller.finish()
+
+    tokens = iter(["early", "late"])
+    async with gateway(first, second) as peer, connect(peer.url, api_key=lambda: next(tokens)) as session:
+        await session.stop()
+        await collect(session)
+    assert peer.headers == ["Bearer early", "Bearer late"]
+
+
 async def test_uses_the_newest_token_and_sends_stop_again():
     """Each resume uses the token of the last ``ready``, and a ``stop`` whose end was not seen is said again."""
 

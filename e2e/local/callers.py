@@ -7,18 +7,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import numpy as np
-import pytest
 from speech import Clip, Samples
 
 from speechpipe_client import Event, Limits, Session, SessionOptions, SpeechpipeError, connect
-from speechpipe_client import link as client_link
 from speechpipe_client.connection import Connection, ConnectionLost
 from speechpipe_client.options import Endpoint
 from speechpipe_common.wire import Error, FinalCaption, Ready, ServerMessage
 
 BLOCK_SECONDS = 0.1
 GAP_SECONDS = 1.0
-"""Silence between clips: longer than the gateways' silence threshold, so that each clip is an utterance."""
+"""Silence between clips, where the gateways' silence threshold is half of it: each clip is an utterance."""
 
 QUICK = Limits(ping_seconds=1.0, handshake_seconds=5.0, patience_seconds=120.0)
 """Quick to notice a frozen gateway, and patient while all of them are away."""
@@ -47,6 +45,10 @@ class Wire:
     urls: list[str] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
     connection: "TappedConnection | None" = None
+
+    def note(self, message: ServerMessage) -> None:
+        """A message came."""
+        self.messages.append(message)
 
     @property
     def resumed(self) -> int:
@@ -83,18 +85,12 @@ class TappedConnection(Connection):
         except ConnectionLost as lost:
             wire.endings.append(str(getattr(lost.ending, "error", "done")))
             raise
-        wire.messages.append(message)
+        wire.note(message)
         return message
 
     def abort(self) -> None:
         """Drop the socket without a close frame."""
         self._socket.transport.abort()
-
-
-@pytest.fixture(autouse=True)
-def tapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every session of a test use ``TappedConnection``."""
-    monkeypatch.setattr(client_link, "Connection", TappedConnection)
 
 
 class Caller:
@@ -107,6 +103,7 @@ class Caller:
         target: language to translate into, None for none.
         partials: whether captions are wanted while speaking.
         speed: times real time.
+        gap: silence after each clip in seconds; longer than the gateways' silence threshold.
         limits: the library's.
     """
 
@@ -120,6 +117,7 @@ class Caller:
         target: str | None = "es",
         partials: bool = True,
         speed: float = 1.0,
+        gap: float = GAP_SECONDS,
         limits: Limits = QUICK,
     ) -> None:
         self.name = name
@@ -136,6 +134,7 @@ class Caller:
             sample_rate=rate, source="en", targets=(target,) if target else (), partials=partials
         )
         self._speed = speed
+        self._gap = gap
         self._limits = limits
         self._position = 0
 
@@ -172,7 +171,7 @@ class Caller:
             self.events.append(event)
 
     async def _speak(self, session: Session, enough: asyncio.Event) -> None:
-        gap = np.zeros(round(GAP_SECONDS * self.rate), np.int16)
+        gap = np.zeros(round(self._gap * self.rate), np.int16)
         clock = asyncio.get_running_loop().time
         self._due = clock()
         while not enough.is_set():

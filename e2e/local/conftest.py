@@ -12,10 +12,12 @@ import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from callers import tapped  # noqa: F401 - a fixture
+from callers import TappedConnection
 from speech import Clip
 from speech import clips as read_clips
 from world import World, running
+
+from speechpipe_client import link as client_link
 
 _figures = pytest.StashKey[list[str]]()
 
@@ -47,6 +49,12 @@ class Amount:
     valkey_kills: int
     gateway_kills: int
     doubles: int
+
+
+@pytest.fixture(autouse=True)
+def tapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every session of a test use ``TappedConnection``."""
+    monkeypatch.setattr(client_link, "Connection", TappedConnection)
 
 
 @pytest.fixture(scope="session")

@@ -37,11 +37,11 @@ class Clip:
 
 def clips() -> dict[int, list[Clip]]:
     """English clips of one to three seconds, by sample rate; 16 kHz and, where SPEECH_DIR has them, 22.05 kHz."""
-    found = [_read(path, path.with_suffix(".txt").read_text().strip()) for path in _samples()]
+    found = [recording(path, path.with_suffix(".txt").read_text().strip()) for path in _samples()]
     folder = Path(os.environ.get("SPEECH_DIR", Path(__file__).parents[3] / "shared" / "speech"))
     if (folder / "manifest.json").is_file():
         entries = json.loads((folder / "manifest.json").read_text())
-        found += [_read(folder / e["file"], e["text"]) for e in entries if e["file"] in RECORDINGS]
+        found += [recording(folder / e["file"], e["text"]) for e in entries if e["file"] in RECORDINGS]
     by_rate: dict[int, list[Clip]] = {}
     for clip in found:
         by_rate.setdefault(clip.rate, []).append(clip)
@@ -53,7 +53,8 @@ def _samples() -> Iterator[Path]:
     yield from (folder / f"{name}.wav" for name in ("quick_brown_fox", "hello_world"))
 
 
-def _read(path: Path, text: str) -> Clip:
+def recording(path: Path, text: str) -> Clip:
+    """A file of any sample rate, mixed down to mono, in which ``text`` is said."""
     samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     return Clip(path.stem, text, rate, to_int16(samples.mean(axis=1)))
 

@@ -25,7 +25,7 @@ async def freeze_at_work(world: World) -> tuple[Service, list[str]]:
                 worker.signal(signal.SIGCONT)
         return None
 
-    caught = await eventually(catch, "a worker to be stopped at its work", 60)
+    caught = await eventually(catch, "a worker to be stopped at its work", 120)
     assert caught is not None
     return caught
 
@@ -36,7 +36,7 @@ async def until_settled(world: World, entries: Sequence[str]) -> None:
     async def gone() -> bool:
         return not [entry for entry in entries if await world.redis.xrange(KEYS.audio_jobs, entry, entry)]
 
-    await eventually(gone, "a peer to finish what the sleeper holds", 60)
+    await eventually(gone, "a peer to finish what the sleeper holds", 120)
 
 
 async def taken(worker: Service) -> float:
@@ -57,7 +57,7 @@ async def late(sleeper: Service, before: float) -> bool:
     async def beaten() -> bool:
         return await sleeper.metric("jobs_settled", outcome="peer") > before
 
-    await eventually(through, f"{sleeper.name} to finish as well", 60)
+    await eventually(through, f"{sleeper.name} to finish as well", 120)
     return await beaten()
 
 

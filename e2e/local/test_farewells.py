@@ -103,9 +103,9 @@ async def test_what_nobody_returns_for_is_finalised_all_the_same(
     caller = Caller("gone", world.urls[:1], clips[RATE] * 10, RATE)
     talking = asyncio.create_task(caller.talk(asyncio.Event()))
     store = SessionStore(world.redis, KEYS)
-    await eventually(lambda: caller.finals > 0, "a first final", 60)
+    await eventually(lambda: caller.finals > 0, "a first final", 120)
     heard = caller.finals
-    await eventually(lambda: _open(world, caller, heard), "another segment to be open", 60)
+    await eventually(lambda: _open(world, caller, heard), "another segment to be open", 120)
     # The process is gone, and with it its clients' connections; this client does not come back.
     doomed.kill()
     talking.cancel()

@@ -46,7 +46,7 @@ async def test_a_poisonous_job_is_buried_alone(
     supervising = None
     async with world.talking(callers):
         # All of it waits before the worker begins, so that it takes the poison in a batch.
-        await eventually(lambda: _waiting(world, jobs), "all utterances to wait for a worker", 60)
+        await eventually(lambda: _waiting(world, jobs), "all utterances to wait for a worker", 120)
         worker.start()
         supervising = asyncio.create_task(world.supervise())
         await eventually(lambda: _buried(world), "the poison to be buried", 120)

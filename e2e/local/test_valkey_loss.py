@@ -20,7 +20,7 @@ DOWN_SECONDS = (0.0, 1.5)
 async def until_heard(callers: Sequence[Caller]) -> None:
     """Wait until some client has got another final: the pipeline works again."""
     before = sum(c.finals for c in callers)
-    await eventually(lambda: sum(c.finals for c in callers) > before, "a final", 60)
+    await eventually(lambda: sum(c.finals for c in callers) > before, "a final", 120)
 
 
 @pytest.mark.timeout(3600)

@@ -68,7 +68,7 @@ def options(directory: Path, **changes: object) -> LocalOptions:
     return LocalOptions(data_dir=directory / "data", backoff=QUICK, ready_seconds=60.0, **changes)  # type: ignore[arg-type]
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
+async def eventually(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until the condition is truthy.
 
     Raises:

@@ -19,6 +19,16 @@ NAME_41 = "x" * 41
 NOT_BOTH = "give replicas or autoscaling, not both"
 OPERATORS = "belongs to the operator; remove it"
 
+FOR_US = "issuer: 'https://a.b', audience: speechpipe"
+
+
+def jwks(fields: str) -> str:
+    """A patch that asks for tokens; ``fields`` come on top of an issuer and an audience."""
+    said = dict(part.split(": ", 1) for part in (*FOR_US.split(", "), *fields.split(", ")))
+    shown = ", ".join(f"{name}: {value}" for name, value in said.items() if value != "null")
+    return f"spec: {{gateway: {{auth: {{mode: null, jwks: {{{shown}}}}}}}}}"
+
+
 MISTAKES = [
     # The document
     Mistake("spec: null", "spec", "Required value", "required, but missing"),
@@ -74,17 +84,36 @@ MISTAKES = [
     # Gateways
     Mistake("spec: {gateway: {auth: null}}", "spec.gateway.auth", "Required value", "required, but missing"),
     Mistake(
-        "spec: {gateway: {auth: {mode: 'off'}}}", "auth.mode", 'supported values: "apiKeys", "none"', "'off' is not"
+        "spec: {gateway: {auth: {mode: 'off'}}}", "auth.mode", 'supported values: "required", "none"', "'off' is not"
     ),
     Mistake(
-        "spec: {gateway: {auth: {mode: oidc}}}", "auth.mode", 'supported values: "apiKeys", "none"', "allowed: apiKeys"
+        "spec: {gateway: {auth: {mode: oidc}}}",
+        "auth.mode",
+        'supported values: "required", "none"',
+        "allowed: required",
     ),
-    Mistake("spec: {gateway: {auth: {mode: apiKeys}}}", "spec.gateway.auth", "mode apiKeys needs secretRef"),
+    Mistake("spec: {gateway: {auth: {mode: required}}}", "spec.gateway.auth", "mode required needs secretRef or jwks"),
     Mistake(
         "spec: {gateway: {auth: {secretRef: {name: a, key: b}}}}",
         "spec.gateway.auth",
-        "secretRef means nothing with mode none",
+        "secretRef and jwks mean nothing with mode none",
     ),
+    Mistake("spec: {gateway: {auth: {mode: null}}}", "spec.gateway.auth", "mode required needs secretRef or jwks"),
+    Mistake(
+        f"spec: {{gateway: {{auth: {{jwks: {{url: 'https://a.b/c', {FOR_US}}}}}}}}}",
+        "spec.gateway.auth",
+        "secretRef and jwks mean nothing with mode none",
+    ),
+    Mistake(jwks("url: 'http://a.b/keys'"), "spec.gateway.auth.jwks.url", "no address of signing keys; write https"),
+    Mistake(jwks("url: 'https://me:pw@a.b/keys'"), "spec.gateway.auth.jwks.url", "no address of signing keys"),
+    Mistake(jwks("url: keys.json"), "spec.gateway.auth.jwks.url", "no address of signing keys"),
+    Mistake(jwks("url: 'https://a.b', audience: null"), "jwks.audience", "Required value", "required, but missing"),
+    Mistake(jwks("url: 'https://a.b', issuer: ''"), "jwks.issuer", "at least 1 chars", "at least 1 characters"),
+    Mistake(jwks("url: 'https://a.b', algorithms: [HS256]"), "algorithms[0]", 'values: "RS256"', "'HS256' is not"),
+    Mistake(jwks("url: 'https://a.b', algorithms: []"), "jwks.algorithms", "at least 1 items", "at least 1 entries"),
+    Mistake(jwks("url: 'https://a.b', algorithms: [RS256,RS256]"), "algorithms", "Duplicate value", "more than once"),
+    Mistake(jwks("url: 'https://a.b', subjectClaim: a b"), "jwks.subjectClaim", "should match", "not allowed"),
+    Mistake(jwks("url: 'https://a.b', jku: 'https://a.b'"), "spec.gateway.auth.jwks.jku", "unknown field", "allowed: "),
     Mistake("spec: {gateway: {port: 70000}}", "spec.gateway.port", "less than or equal to 65535", "at most 65535"),
     Mistake("spec: {gateway: {port: '5026'}}", "spec.gateway.port", "of type integer", "needs a whole number"),
     Mistake("spec: {gateway: {replicas: -1}}", "spec.gateway.replicas", "greater than or equal to 0", "at least 0"),

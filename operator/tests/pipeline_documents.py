@@ -62,7 +62,15 @@ spec:
       webrtcSensitivity: 0
       sileroSensitivityPercent: 95
     limits: {sessions: 50, sessionsPerKey: 5, queueDepth: 1000000}
-    auth: {mode: apiKeys, secretRef: {name: api.keys, key: keys.txt}}
+    auth:
+      mode: required
+      secretRef: {name: api.keys, key: keys.txt}
+      jwks:
+        url: 'https://login.example.com/keys'
+        issuer: 'https://login.example.com/'
+        audience: speechpipe
+        algorithms: [RS256, ES256, EdDSA]
+        subjectClaim: email
     allowedOrigins: ['*', 'https://a.example']
     service: {type: LoadBalancer, port: 443, nodePort: 30443, loadBalancerClass: a.b/c, annotations: {a.b/c: 'd e'}}
     ingress: {host: '*.example.com', className: nginx, tlsSecretName: tls, annotations: {a.b/c: d}}

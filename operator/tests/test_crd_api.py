@@ -144,7 +144,7 @@ async def test_a_change_that_can_not_be_made_is_refused(
         "spec: {redis: {managed: null, external: {url: 'redis://r:6379'}}}",
         "spec: {stt: {autoscaling: {}}}",
         "spec: {stt: {replicas: 3}}",
-        "spec: {gateway: {auth: {mode: apiKeys, secretRef: {name: keys, key: keys}}}}",
+        "spec: {gateway: {auth: {mode: required, secretRef: {name: keys, key: keys}}}}",
         "spec: {translation: {}, languages: {targets: [es]}}",
     ],
 )

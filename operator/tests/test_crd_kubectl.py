@@ -21,7 +21,7 @@ from speechpipe_operator.testing.rest import Rest
 
 EXAMPLES = CRD.parents[1] / "examples"
 GROUP_PATH = "/apis/speechpipe.dev/v1alpha1"
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 120
 ANNOTATION_BYTES = 262_144
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

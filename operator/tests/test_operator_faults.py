@@ -22,7 +22,7 @@ from speechpipe_operator.testing.rest import ApiError, Rest
 
 LONGEST_RUN_SECONDS = 2.5
 """An operator is killed within this after its start: before, while and after it becomes active."""
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
 NEVER_DELETED = ("StatefulSet", "Secret", "Service", "ServiceAccount", "ConfigMap")
 """Kinds of which no child is deleted by any change of these tests."""
 

@@ -101,6 +101,19 @@ def test_default_languages_reach_the_gateway() -> None:
     assert (settings.default_source, settings.default_targets) == ("en", ("es", "fr"))
 
 
+def test_an_identity_provider_reaches_the_gateway(tmp_path: Path) -> None:
+    """What spec.gateway.auth.jwks says is the rule of its tokens, on one machine too, where no key file is."""
+    jwks = "jwks: {url: https://a.example/keys, issuer: https://a.example, audience: us, algorithms: [EdDSA, ES256]}"
+    plan = make_plan(load_text(MINIMAL.replace("auth: {mode: none}", f"auth: {{{jwks}}}"), "x.yaml")[0])
+    levels = place(plan, assign(plan, LOOPBACK, any_port=True), Site(tmp_path, LOOPBACK, "p", {}, find_program=str))
+    env = next(instance.env for level in levels for instance in level if instance.component.name == "gateway")
+    names = {name: value for name, value in env.items() if name.startswith(("AUTH", "API_KEYS", "JW"))}
+    settings: Any = _settings("gateway").model_validate_strings({name.lower(): value for name, value in names.items()})
+    assert (settings.auth, settings.api_keys_file, settings.jwks_url) == ("required", None, "https://a.example/keys")
+    rule = settings.token_rule
+    assert (rule.issuer, rule.audience, rule.algorithms) == ("https://a.example", "us", ("EdDSA", "ES256"))
+
+
 def test_a_plan_without_translation_has_no_translator() -> None:
     """No translation section, no translation worker."""
     (pipeline,) = load_text(MINIMAL.replace("  translation: {}\n", ""), "x.yaml")

@@ -81,14 +81,14 @@ class Stage:
 
     async def speak_until(self, replicas: int) -> None:
         """Say more than one worker can follow, until there are so many."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not await self.at(replicas):
                 await self.speaker.speak(2)
                 await asyncio.sleep(0.1)  # the pace of speech
 
     async def whisper_until(self, replicas: int) -> None:
         """Say little, so that workers always hold something, until there are so few."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not await self.at(replicas):
                 await self.speaker.speak()
                 await asyncio.sleep(0.8)
@@ -159,9 +159,9 @@ async def test_load_comes_and_goes_and_nobody_is_ended_with_work(stage: Stage, r
     await eventually(lambda: stage.at(1), "the first worker")
     await stage.speak_until(4)
     await stage.whisper_until(1)
-    await eventually(lambda: stage.at(0), "the end of the last worker", 60)
+    await eventually(lambda: stage.at(0), "the end of the last worker", 120)
     await stage.speaker.speak()
-    await eventually(stage.settled, "the word after the silence", 60)
+    await eventually(stage.settled, "the word after the silence", 120)
     assert stage.workers.ended_with_work == {}
     assert len(stage.workers.ended) >= 4
     assert await stage.speaker.finals() == stage.speaker.submitted
@@ -195,6 +195,6 @@ async def test_numbers_that_jump_under_load_end_nobody_with_work(stage: Stage) -
         await eventually(partial(stage.at, number), f"{number} workers")
     stop.set()
     await talk
-    await eventually(stage.settled, "the end of what was said", 60)
+    await eventually(stage.settled, "the end of what was said", 120)
     assert stage.workers.ended_with_work == {}
     assert len(stage.workers.ended) >= 7

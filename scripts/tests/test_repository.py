@@ -66,10 +66,22 @@ def test_generated_files_are_what_the_code_says(root: Path, tmp_path: Path) -> N
         "RESOURCE_PAGE": "docs/resource.md",
     }
     written = {name: tmp_path / Path(file).name for name, file in files.items()}
+    chart = tmp_path / "chart"
     # The environment that runs this test is the one to ask: nothing is installed anew.
     make = ["make", "--silent", "--assume-old=.venv/.done/packages"]
-    subprocess.run([*make, "generate", *(f"{name}={path}" for name, path in written.items())], cwd=root, check=True)
+    subprocess.run(
+        [*make, "generate", *(f"{name}={path}" for name, path in written.items()), f"CHART={chart}"],
+        cwd=root,
+        check=True,
+    )
     differing = [file for name, file in files.items() if (root / file).read_text() != written[name].read_text()]
+    of_the_chart = [path.relative_to(chart) for path in chart.rglob("*") if path.is_file()]
+    assert of_the_chart
+    differing += [
+        f"charts/speechpipe/{file}"
+        for file in of_the_chart
+        if (root / "charts" / "speechpipe" / file).read_text() != (chart / file).read_text()
+    ]
     assert differing == [], "run make generate"
 
 

@@ -1,11 +1,15 @@
 """What a client declares when it opens a session."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from speechpipe_common.wire import SetLangs, Start
 
 RawFormat = Literal["s16", "f32"]
+
+Credential = str | Callable[[], str]
+"""A function must answer at once: it is called between the messages of the session."""
 
 _SAMPLE_BYTES: dict[RawFormat, int] = {"s16": 2, "f32": 4}
 
@@ -84,11 +88,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to connect, and as whom."""
+    """Where to connect, and as whom: with an API key, a token, or whatever a function answers at each connection."""
 
     urls: tuple[str, ...]
-    api_key: str | None = field(default=None, repr=False)
+    api_key: Credential | None = field(default=None, repr=False)
 
     def headers(self) -> dict[str, str]:
         """HTTP headers of the upgrade request; the key never goes into the URL, where logs would keep it."""
-        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        shown = self.api_key() if callable(self.api_key) else self.api_key
+        return {"Authorization": f"Bearer {shown}"} if shown else {}

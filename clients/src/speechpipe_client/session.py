@@ -8,7 +8,7 @@ from typing import Self
 from speechpipe_client.errors import SessionEnded
 from speechpipe_client.inbox import Event
 from speechpipe_client.link import Link
-from speechpipe_client.options import Endpoint, Limits, SessionOptions
+from speechpipe_client.options import Credential, Endpoint, Limits, SessionOptions
 from speechpipe_common.wire import Flush, SetLangs, Stop
 
 
@@ -16,7 +16,7 @@ def connect(
     url: str | Sequence[str],
     options: SessionOptions | None = None,
     *,
-    api_key: str | None = None,
+    api_key: Credential | None = None,
     limits: Limits | None = None,
 ) -> "Session":
     """A session on the gateway at ``url`` (``ws://`` or ``wss://``), or on any of several; use it with ``async with``.
@@ -28,6 +28,9 @@ def connect(
             await session.stop()
             async for event in session:
                 print(event)
+
+    ``api_key`` may be a token of an identity provider, and a function where that expires: a session that is resumed
+    after hours needs a fresh one. It is called at each connection, and must answer at once.
 
     Raises:
         ValueError: no address at all.

@@ -114,22 +114,26 @@ class Observed:
         return tuple(pod for pod in self.pods if pod.component == component)
 
 
+Refusal = Literal[
+    "NameConflict",
+    "PodTemplateInvalid",
+    "Forbidden",
+    "Invalid",
+    "NamespaceMissing",
+    "KindMissing",
+    "Unavailable",
+    "StorageShrink",
+    "Contested",
+]
+"""Why a child is not as it should be; part of the status and of a metric, so never renamed."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApplyProblem:
     """Why a child could not be brought to what it should be."""
 
     child: Ref
-    reason: Literal[
-        "NameConflict",
-        "PodTemplateInvalid",
-        "Forbidden",
-        "Invalid",
-        "NamespaceMissing",
-        "KindMissing",
-        "Unavailable",
-        "StorageShrink",
-        "Contested",
-    ]
+    reason: Refusal
     message: str
     """A sentence with what to do."""
     permanent: bool

@@ -99,10 +99,21 @@ def _vad(vad: Vad) -> dict[str, EnvValue]:
 
 
 def _auth(auth: Auth) -> dict[str, EnvValue]:
-    if auth.secret_ref is None:
+    if auth.mode == "none":
         return {"AUTH": "off"}
-    # A file, because the gateway reads keys again when it changes, without a restart.
-    return {"AUTH": "required", "API_KEYS_FILE": FromSecret(auth.secret_ref.name, auth.secret_ref.key, as_file=True)}
+    env: dict[str, EnvValue] = {"AUTH": "required"}
+    if auth.secret_ref is not None:
+        # A file, because the gateway reads keys again when it changes, without a restart.
+        env["API_KEYS_FILE"] = FromSecret(auth.secret_ref.name, auth.secret_ref.key, as_file=True)
+    if auth.jwks is not None:
+        env |= {
+            "JWKS_URL": auth.jwks.url,
+            "JWT_ISSUER": auth.jwks.issuer,
+            "JWT_AUDIENCE": auth.jwks.audience,
+            "JWT_ALGORITHMS": ",".join(auth.jwks.algorithms),
+            "JWT_SUBJECT_CLAIM": auth.jwks.subject_claim,
+        }
+    return env
 
 
 def _stt(spec: Spec) -> Component:

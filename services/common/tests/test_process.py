@@ -35,7 +35,7 @@ def test_first_signal_asks_to_stop(number):
     """SIGTERM and SIGINT let main end in good order, with status 0."""
     process = started("await stop.wait(); print('drained', flush=True)")
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (0, "drained\n")
     assert '"event": "stopping"' in err
 
@@ -46,14 +46,14 @@ def test_second_signal_ends_at_once():
     process.terminate()
     assert process.stdout.readline() == "draining\n"
     process.terminate()
-    assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert process.wait(timeout=120) == 128 + signal.SIGTERM
     process.communicate()
 
 
 def test_failure_is_logged_and_told_by_the_status():
     """An exception in main is one log line with its traceback, and status 1."""
     process = started("raise ValueError('no model')")
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert '"event": "process_failed"' in err
     assert "ValueError: no model" in err

@@ -82,7 +82,7 @@ async def test_stopping_while_the_model_loads_ends_at_once(redis_client: Redis, 
     task = asyncio.create_task(service.serve())
     await eventually(lambda: answers(service, "/ready", 503))
     service.stop.set()
-    await asyncio.wait_for(task, 30)
+    await asyncio.wait_for(task, 120)
 
 
 async def test_a_model_that_cannot_be_loaded_ends_the_worker(valkey: str):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechpipe_gateway.admission import (
+    REFUSALS,
     Admit,
     Budget,
     Limits,
@@ -52,6 +53,7 @@ def test_each_limit_refuses_at_its_bound(load: Load, code: str, resuming_too: bo
     decision = admit_session(LIMITS, load, None, resuming=False)
     assert isinstance(decision, Refuse)
     assert decision.code == code
+    assert code in REFUSALS
     assert decision.retry_after >= 1
     assert isinstance(admit_session(LIMITS, load, None, resuming=True), Refuse) is resuming_too
 
@@ -75,6 +77,7 @@ def test_unauthenticated_connections_are_few(total: int, of_address: int, draini
     """A thousand sockets without a key do not get in: few in all, fewer from one address."""
     decision = admit_socket(LIMITS, total, of_address, draining=draining)
     assert (decision.code if isinstance(decision, Refuse) else None) == code
+    assert code is None or code in REFUSALS
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,7 @@ def test_a_key_must_come_soon(age: float, received: int, code: str | None) -> No
     """Without a key a connection lives 5 s and 4 kB."""
     decision = admit_waiting(LIMITS, age, received)
     assert (decision.code if isinstance(decision, Refuse) else None) == code
+    assert code is None or code in REFUSALS
 
 
 def test_a_budget_lets_a_seconds_worth_through_at_once() -> None:

@@ -257,7 +257,7 @@ async def test_readiness_waits_for_the_model(valkey: str, tiny_model: Path) -> N
         async def is_ready() -> bool:
             return (await ready())[0] == 200
 
-        await eventually(is_ready, "readiness", 60)
+        await eventually(is_ready, "readiness", 120)
     finally:
         gate.set()
         stop.set()

@@ -1,7 +1,7 @@
 """The clips that the demo plays: people reading, with transcripts, from the package pytest-audioeval."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +62,24 @@ class Clip:
 def load(folder: Path, pairs: Collection[tuple[str, str]]) -> list[Clip]:
     """The chosen clips below ``folder``, with a target language where ``pairs`` has (source, target)."""
     return [_load(folder, choice, pairs) for choice in CHOICES]
+
+
+def find(name: str) -> Choice:
+    """The choice called ``language/name``.
+
+    Raises:
+        ValueError: there is none; the message names them all.
+    """
+    by_name = {f"{choice.language}/{choice.name}": choice for choice in CHOICES}
+    if name not in by_name:
+        raise ValueError(f"no clip {name!r}; there are {', '.join(by_name)}")
+    return by_name[name]
+
+
+def load_one(folder: Path, choice: Choice, target: str | None) -> Clip:
+    """One clip below ``folder``, to be translated into ``target`` where that is given."""
+    wished = replace(choice, wish=target)
+    return _load(folder, wished, {(choice.language, target)} if target else ())
 
 
 def _load(folder: Path, choice: Choice, pairs: Collection[tuple[str, str]]) -> Clip:

@@ -79,18 +79,18 @@ def _split(pcm: bytes, per_second: int) -> Iterator[bytes]:
         yield pcm[begin : begin + size]
 
 
-async def play(clip: Clip, url: str, api_key: str | None, watch: Watch) -> Played:
-    """Stream one clip in a session of its own; what goes wrong is part of the outcome."""
+async def play(clip: Clip, url: str, api_key: str | None, watch: Watch, seconds: float = _CLIP_SECONDS) -> Played:
+    """Stream one clip in a session of its own; what goes wrong, or takes longer than ``seconds``, is the outcome's."""
     options = SessionOptions(
         sample_rate=clip.sample_rate, source=clip.language, targets=(clip.target,) if clip.target else ()
     )
     player = _Player(clip, watch)
     faults: list[str] = []
     try:
-        async with asyncio.timeout(_CLIP_SECONDS), connect(url, options, api_key=api_key) as session:
+        async with asyncio.timeout(seconds), connect(url, options, api_key=api_key) as session:
             await converse(session, player.audio(), player.on_event)
     except TimeoutError:
-        faults.append(f"not finished after {_CLIP_SECONDS:g} s")
+        faults.append(f"not finished after {seconds:.0f} s")
     except SpeechpipeError as error:
         faults.append(f"{type(error).__name__}: {error}")
     return Played(clip, _heard(clip, player.transcript, faults), player.latency)

@@ -91,4 +91,4 @@ def _filled(value: Any, schema: Schema) -> Any:  # noqa: ANN401 - a default is o
         return value
     parts = schema.get("properties", {})
     defaults = {name: part["default"] for name, part in parts.items() if "default" in part}
-    return {name: _filled(given, parts[name]) for name, given in {**defaults, **value}.items()}
+    return {name: _filled(given, parts.get(name, {})) for name, given in {**defaults, **value}.items()}

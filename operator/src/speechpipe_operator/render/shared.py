@@ -1,5 +1,6 @@
 """What belongs to all components of a pipeline together."""
 
+import re
 from typing import Final
 
 from speechpipe_operator.objects import COMPONENT_LABEL, PIPELINE_LABEL, Object
@@ -9,11 +10,18 @@ from speechpipe_operator.render.meta import SHARED, made
 from speechpipe_operator.render.policies import HEALTH
 
 POD_MONITOR: Final = ("monitoring.coreos.com/v1", "PodMonitor")
+_UNNAMEABLE: Final = re.compile(r"\W")
+"""What Prometheus turns into an underscore in the name of a label."""
 
 
 def service_account(frame: Frame) -> Object:
     """The account that all pods run as: it has no rights, and its token is not mounted."""
     return made(frame, SHARED, ("v1", "ServiceAccount"), frame.name(SHARED), automountServiceAccountToken=False)
+
+
+def _named(target: str, label: str) -> Object:
+    """A pod's label as a label of its series, under the short name that rules and dashboards read."""
+    return {"sourceLabels": [f"__meta_kubernetes_pod_label_{_UNNAMEABLE.sub('_', label)}"], "targetLabel": target}
 
 
 def pod_monitors(frame: Frame) -> list[Object]:
@@ -32,8 +40,14 @@ def pod_monitors(frame: Frame) -> list[Object]:
                 "matchLabels": {PIPELINE_LABEL: frame.plan.name},
                 "matchExpressions": [{"key": COMPONENT_LABEL, "operator": "In", "values": watched}],
             },
-            "podTargetLabels": [PIPELINE_LABEL, COMPONENT_LABEL],
-            "podMetricsEndpoints": [{"port": HEALTH, "path": "/metrics", "interval": monitoring.interval}],
+            "podMetricsEndpoints": [
+                {
+                    "port": HEALTH,
+                    "path": "/metrics",
+                    "interval": monitoring.interval,
+                    "relabelings": [_named("pipeline", PIPELINE_LABEL), _named("component", COMPONENT_LABEL)],
+                }
+            ],
         },
     )
     # By these labels a Prometheus chooses its PodMonitors; ours stay.

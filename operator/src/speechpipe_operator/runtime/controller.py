@@ -162,6 +162,9 @@ class Controller:
             scaling = self._scalers.report(pipeline.key)
             subject = Subject(result.pipeline, result.plan, observed, result.report, scaling)
             status = make_status(subject, previous, pipeline.generation, now)
+            self._metrics.of_pipelines.observed(*pipeline.key, observed)
+        paused = result.pipeline is not None and result.pipeline.spec.paused
+        self._metrics.of_pipelines.told(*pipeline.key, status, paused=paused)
         try:
             told, again = await self._teller.tell(pipeline, status)
         except KubeError as error:
@@ -208,7 +211,7 @@ class Controller:
         self._to_reconcile.discard(key)
         self._forget(key)
         self._metrics.pipelines(len(self.pipelines))
-        self._metrics.forget(key.namespace, key.name, ("stt", "translation"))
+        self._metrics.of_pipelines.forget(*key)
 
 
 def _soonest(*waits: float | None) -> float | None:

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Awaitable
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
 from speechpipe_common.logs import configure, get_logger
+from speechpipe_common.metrics import process_registry
 from speechpipe_common.process import instance_name, run
 from speechpipe_operator.kube import ApiClient, Call, KubeApi, NoCluster, Retry, connect
 from speechpipe_operator.runtime.active import Active
@@ -51,7 +50,7 @@ class Process:
 
     def __init__(self, settings: OperatorSettings, identity: str) -> None:
         self._settings, self._identity = settings, identity
-        self._metrics = OperatorMetrics(CollectorRegistry())
+        self._metrics = OperatorMetrics(process_registry())
         self._wellness = Wellness(self._metrics.registry)
         self._heart = Heart("the event loop", settings.stall_seconds)
         self._wellness.hearts = (self._heart,)

@@ -1,18 +1,20 @@
-"""What the operator counts. Label values are few: kinds, verbs, codes, reasons; only the numbers of the autoscaler
-carry the name of a pipeline.
+"""What the operator counts. Label values are few: kinds, verbs, codes, reasons; only the numbers in
+``pipeline_metrics`` carry the name of a pipeline.
 """
 
-from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from speechpipe_common.metrics import PREFIX
+from speechpipe_operator.observed import Refusal
+from speechpipe_operator.runtime.metric_names import OPERATOR
+from speechpipe_operator.runtime.pipeline_metrics import PipelineMetrics
 
-OPERATOR: Final = f"{PREFIX}operator_"
 SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 LeaseState = Literal["standby", "active", "lost"]
+UNSAID: Final = ("StatusNotWritten", "EventNotWritten")
+"""Problems besides those of children."""
 
 
 class QueueMetrics:
@@ -26,6 +28,8 @@ class QueueMetrics:
         self._seconds = Histogram(
             f"{OPERATOR}reconcile_seconds", "Duration of a reconcile.", buckets=SECONDS, registry=registry
         )
+        for result in ("ok", "failed"):
+            self._reconciles.labels(result)
 
     def added(self) -> None:
         """A key was added."""
@@ -54,6 +58,7 @@ class OperatorMetrics:
 
         self.registry = registry
         self.queue = QueueMetrics(registry)
+        self.of_pipelines = PipelineMetrics(registry)
         self._events = counter("watch_events", "Events that watches delivered.", "kind")
         self._retries = counter("watch_retries", "Lists and watches that the API server refused or did not answer.")
         self._requests = counter("api_requests", "Requests to the API server.", "verb", "kind", "code")
@@ -62,10 +67,10 @@ class OperatorMetrics:
         self._lease = gauge("lease_state", "1 for what this process is: standby, active or lost.", "state")
         self._pipelines = gauge("pipelines", "SpeechPipelines that are known.")
         self._access = gauge("missing_access", "Kinds, verbs, namespaces or APIs that the operator lacks.")
-        of_stage = ("namespace", "pipeline", "component")
-        self._backlog = gauge("backlog_jobs", "Undelivered and pending finals of a stage.", *of_stage)
-        self._desired = gauge("desired_replicas", "Workers that the autoscaler wants.", *of_stage)
-        self._decisions = counter("decisions", "Decisions of the autoscaler.", "component", "reason")
+        for reason in (*get_args(Refusal), *UNSAID):
+            self._errors.labels(reason)
+        for state in get_args(LeaseState):
+            self._lease.labels(state)
 
     def event(self, kind: str) -> None:
         """A watch told of an object."""
@@ -89,7 +94,7 @@ class OperatorMetrics:
 
     def lease(self, state: LeaseState) -> None:
         """What this process is now."""
-        for name in ("standby", "active", "lost"):
+        for name in get_args(LeaseState):
             self._lease.labels(name).set(1 if name == state else 0)
 
     def pipelines(self, count: int) -> None:
@@ -99,21 +104,3 @@ class OperatorMetrics:
     def missing_access(self, count: int) -> None:
         """So many things are missing."""
         self._access.set(count)
-
-    def backlog(self, namespace: str, pipeline: str, component: str, jobs: int) -> None:
-        """What waits for a stage."""
-        self._backlog.labels(namespace, pipeline, component).set(jobs)
-
-    def decided(self, namespace: str, pipeline: str, component: str, replicas: int, reason: str) -> None:
-        """The autoscaler has decided."""
-        self._desired.labels(namespace, pipeline, component).set(replicas)
-        self._decisions.labels(component, reason).inc()
-
-    def forget(self, namespace: str, pipeline: str, components: Iterable[str]) -> None:
-        """A pipeline is gone: its series go too."""
-        for component in components:
-            for gauge in (self._backlog, self._desired):
-                try:
-                    gauge.remove(namespace, pipeline, component)
-                except KeyError:
-                    continue  # never had a number

@@ -120,11 +120,9 @@ class PipelineScaling:
     def _took(self, key: PipelineKey, report: ScalingReport) -> None:
         backlog = 0
         for stage in report.stages:
-            self._metrics.decided(*key, stage.component, stage.decision.replicas, stage.decision.reason)
+            self._metrics.of_pipelines.decided(*key, stage)
             if stage.backlog is not None:
-                jobs = stage.backlog.undelivered + stage.backlog.pending
-                self._metrics.backlog(*key, stage.component, jobs)
-                backlog += jobs
+                backlog += stage.backlog.undelivered + stage.backlog.pending
         shown = self._shown.get(key, 0)
         if self._scalers.took(key, report) or abs(backlog - shown) > WORTHWHILE * max(shown, 1):
             self._shown[key] = backlog

@@ -20,6 +20,9 @@ Examples:
 
   LOG_FORMAT=human HEALTH_PORT=0 python -m speechpipe_operator
       on a terminal; health and metrics on a free port
+
+  python -m speechpipe_operator crds apply
+      make the cluster's definition of SpeechPipelines that of this version, and end; `purge` does the opposite
 """
 
 

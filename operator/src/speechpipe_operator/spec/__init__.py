@@ -3,6 +3,7 @@
 No field is a float (the API server compares them badly): durations and shares are integers with their unit in the name.
 """
 
+from speechpipe_operator.spec.auth import Auth, Jwks
 from speechpipe_operator.spec.autoscaling import Autoscaling, GatewayAutoscaling
 from speechpipe_operator.spec.base import SecretKey, bytes_of
 from speechpipe_operator.spec.exposure import (
@@ -13,7 +14,7 @@ from speechpipe_operator.spec.exposure import (
     ParentRef,
     ServiceExposure,
 )
-from speechpipe_operator.spec.gateway import Auth, Gateway, Limits, Vad
+from speechpipe_operator.spec.gateway import Gateway, Limits, Vad
 from speechpipe_operator.spec.kubernetes import FORBIDDEN_IN_PODS, PodTemplate
 from speechpipe_operator.spec.pipeline import API_VERSION, AUTO, KIND, Languages, Metadata, Spec, SpeechPipeline
 from speechpipe_operator.spec.redis import ExternalRedis, ManagedRedis, Redis
@@ -47,6 +48,7 @@ __all__ = [
     "HttpRoute",
     "Images",
     "Ingress",
+    "Jwks",
     "Languages",
     "Limits",
     "ManagedRedis",

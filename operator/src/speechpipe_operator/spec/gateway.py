@@ -1,9 +1,10 @@
 """``spec.gateway``: where clients connect, and how speech is told from silence."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from speechpipe_operator.spec.auth import Auth
 from speechpipe_operator.spec.autoscaling import GatewayAutoscaling
 from speechpipe_operator.spec.base import (
     ONE_NUMBER,
@@ -11,7 +12,6 @@ from speechpipe_operator.spec.base import (
     Environment,
     Port,
     Replicas,
-    SecretKey,
     Strict,
     not_defaulted,
 )
@@ -72,31 +72,6 @@ class Limits(Strict):
     queue_depth: int = Field(
         default=100, ge=1, le=1_000_000, description="Jobs waiting in Redis beyond which no new session is admitted."
     )
-
-
-class Auth(Strict):
-    """Who may connect."""
-
-    mode: Literal["apiKeys", "none"] = Field(
-        default="apiKeys", description="apiKeys: clients show a key; none: anyone may connect."
-    )
-    secret_ref: SecretKey | None = Field(
-        default=None, description="Secret that holds the hashed API keys. On one machine: API_KEYS_FILE is set."
-    )
-
-    @rule(
-        "self.mode != 'apiKeys' || has(self.secretRef)",
-        "mode apiKeys needs secretRef (or say mode: none to let anyone connect)",
-    )
-    def _keys_are_somewhere(self) -> bool:
-        return self.mode != "apiKeys" or self.secret_ref is not None
-
-    @rule(
-        "self.mode != 'none' || !has(self.secretRef)",
-        "secretRef means nothing with mode none; remove one of the two",
-    )
-    def _no_keys_in_vain(self) -> bool:
-        return self.mode != "none" or self.secret_ref is None
 
 
 Origin = Annotated[str, Field(max_length=512, pattern=r"^(\*|https?://[^/,\s]+)$")]

@@ -5,16 +5,35 @@ has one registry, which its health server shows.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 PREFIX: Final = "speechpipe_"
 
 HandedBack = Literal["stopping", "failed", "unsettled", "redis"]
 """Why a job went back to the group: the worker stops, its handler raised or left it, or Redis was away."""
+
+WAIT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+def process_registry() -> CollectorRegistry:
+    """A registry that shows the process itself: memory, CPU time, open files, Python's version and collector."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
 
 
 class ConsumerMetrics:
@@ -31,6 +50,26 @@ class ConsumerMetrics:
         self._lost = counter("jobs_lost", "Jobs that a peer took over while they were worked on here.", "stream")
         self._busy = counter("worker_busy_seconds", "Seconds spent handling jobs, summed over parallel batches.")
         self._in_flight = Gauge(PREFIX + "jobs_in_flight", "Jobs held by this process.", registry=registry)
+        self._wait = Histogram(
+            PREFIX + "job_wait_seconds",
+            "Seconds from a job's submission until a worker began with it, by the clocks of both machines.",
+            ["stream"],
+            buckets=WAIT_BUCKETS,
+            registry=registry,
+        )
+
+    def expect(self, streams: Iterable[str]) -> None:
+        """Show these streams at 0 from the beginning: a counter that begins at 1 has no increase for Prometheus."""
+        for stream in streams:
+            for metric in (self._claimed, self._redelivered, self._lost, self._wait):
+                metric.labels(stream)
+            self._settled.labels(stream, "buried")
+            for reason in get_args(HandedBack):
+                self._handed_back.labels(stream, reason)
+
+    def waited(self, stream: str, seconds: float) -> None:
+        """A job has waited for so long; less than 0, from clocks that differ, counts as 0."""
+        self._wait.labels(stream).observe(max(0.0, seconds))
 
     def claimed(self, stream: str, count: int) -> None:
         """``count`` new jobs were read."""

@@ -7,6 +7,19 @@ RETRY_SOON: Final = 5
 RETRY_LATER: Final = 30
 """Seconds that a refused client is asked to wait: for a place here, or for a queue or a store to empty."""
 
+REFUSALS: Final = (
+    "draining",
+    "redis_unavailable",
+    "full",
+    "key_full",
+    "overloaded",
+    "storage_full",
+    "too_many_unauthenticated",
+    "auth_timeout",
+    "auth_too_big",
+)
+"""Codes of ``Refuse``; said to clients and shown by a metric, so never renamed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admit:

@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from speechpipe_common.addresses import JWKS_URL
 from speechpipe_common.keys import AUDIO_TTL_SECONDS
 from speechpipe_common.languages import resolve
 from speechpipe_common.settings import Port, ServiceSettings
+from speechpipe_gateway.tokens.rules import ALGORITHMS, TokenRule
 
 
 class GatewaySettings(ServiceSettings):
@@ -114,10 +116,31 @@ class GatewaySettings(ServiceSettings):
     )
 
     auth: Literal["required", "off"] = Field(
-        default="required", description="off lets everybody in; without it, API_KEYS_FILE must be set."
+        default="required", description="off lets everybody in; required needs API_KEYS_FILE, JWKS_URL, or both."
     )
     api_keys_file: Path | None = Field(
         default=None, description="File of API keys, one key-id:sha256-hex[:max-sessions] a line; read again on change."
+    )
+    jwks_url: str = Field(
+        default="",
+        pattern=rf"^$|{JWKS_URL}",
+        description="Where the keys are with which an identity provider signs tokens (JWT); empty: none are taken. "
+        "https://, or http:// for localhost and Services (name.namespace.svc).",
+    )
+    jwt_issuer: str = Field(default="", max_length=1024, description="What a token's iss must be.")
+    jwt_audience: str = Field(default="", max_length=1024, description="What a token's aud must be or contain.")
+    jwt_algorithms: str = Field(
+        default="RS256", description=f"How tokens may be signed, with commas between: {', '.join(ALGORITHMS)}."
+    )
+    jwt_subject_claim: str = Field(
+        default="sub",
+        pattern=r"^[A-Za-z0-9_.:/-]{1,128}$",
+        description="Claim that names who a token's bearer is: MAX_SESSIONS_PER_KEY and sessions belong to its value.",
+    )
+    jwks_stale_seconds: float = Field(
+        default=21_600,
+        ge=10,
+        description="How long signing keys count that cannot be fetched again; then no token is taken.",
     )
     auth_timeout_seconds: float = Field(
         default=5.0, ge=0.5, le=60, description="How long a connection may take to show its key."
@@ -148,8 +171,13 @@ class GatewaySettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _settings_fit_together(self) -> Self:
-        if self.auth == "required" and self.api_keys_file is None:
-            raise ValueError("API_KEYS_FILE is not set; name a key file, or say AUTH=off to let everybody in")
+        if self.auth == "required" and self.api_keys_file is None and not self.jwks_url:
+            raise ValueError(
+                "neither API_KEYS_FILE nor JWKS_URL is set; name a key file or signing keys, or say AUTH=off to let "
+                "everybody in"
+            )
+        if self.jwks_url and not (self.jwt_issuer and self.jwt_audience):
+            raise ValueError("JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE, or tokens for others would be taken")
         if self.candidate_seconds > self.silence_threshold_seconds:
             raise ValueError(
                 f"CANDIDATE_SECONDS={self.candidate_seconds} is longer than "
@@ -170,6 +198,19 @@ class GatewaySettings(ServiceSettings):
         for name in _split(value):
             resolve(name)
         return value
+
+    @field_validator("jwt_algorithms")
+    @classmethod
+    def _algorithms_are_asymmetric(cls, value: str) -> str:
+        chosen = _split(value)
+        if not chosen or set(chosen) - set(ALGORITHMS):
+            raise ValueError(f"{value!r}: choose from {', '.join(ALGORITHMS)}")
+        return value
+
+    @property
+    def token_rule(self) -> TokenRule:
+        """What tokens must say; of use with ``jwks_url`` only."""
+        return TokenRule(self.jwt_issuer, self.jwt_audience, _split(self.jwt_algorithms), self.jwt_subject_claim)
 
     @property
     def default_source(self) -> str | None:

@@ -1,6 +1,6 @@
 """What the STT worker counts besides what every consumer counts."""
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -9,6 +9,12 @@ from speechpipe_common.metrics import PREFIX
 
 _SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0)
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
+
+FAILURES: Final = ("audio_missing", "bad_audio", "unsupported_language")
+"""Codes that are shown at 0 from the beginning."""
+
+Dropped = Literal["expired", "overtaken"]
+"""Why nobody waits for a partial any more: it is too late, or there is a newer one."""
 
 
 class SttMetrics:
@@ -29,6 +35,12 @@ class SttMetrics:
             PREFIX + "stt_partials_dropped", "Partials dropped unheard, by reason.", ["reason"], registry=registry
         )
         self._loaded = Gauge(PREFIX + "stt_model_loaded", "1 once the model is in memory.", registry=registry)
+        for kind in get_args(JobKind):
+            self._audio.labels(kind)
+        for code in FAILURES:
+            self._failures.labels(code)
+        for reason in get_args(Dropped):
+            self._dropped.labels(reason)
 
     def decoded(self, kind: JobKind, seconds: float) -> None:
         """Audio of this length was decoded."""
@@ -43,8 +55,8 @@ class SttMetrics:
         """A job failed."""
         self._failures.labels(code).inc()
 
-    def dropped(self, reason: str) -> None:
-        """A partial was dropped unheard: ``expired`` or ``overtaken``."""
+    def dropped(self, reason: Dropped) -> None:
+        """A partial was dropped unheard."""
         self._dropped.labels(reason).inc()
 
     def model_loaded(self) -> None:

@@ -16,7 +16,7 @@ from speechpipe_common.store import MissingAudio, Overtaken
 from speechpipe_stt import jobs
 from speechpipe_stt.decoding import Decoding, Heard, Order
 from speechpipe_stt.engine import Engine, EngineError, ModelError, Transcription
-from speechpipe_stt.metrics import SttMetrics
+from speechpipe_stt.metrics import Dropped, SttMetrics
 from speechpipe_stt.settings import SttSettings
 
 COMPONENT = "stt"
@@ -49,6 +49,7 @@ class SttHandler:
         now = time.time()
         wanted = []
         for entry in entries:
+            self._context.metrics.waited(entry.ref.stream, now - entry.job.submitted_at)
             if jobs.expired(entry.job, now):
                 await self._drop(entry, "expired")
             else:
@@ -132,7 +133,7 @@ class SttHandler:
             retry=failure.retry,
         )
 
-    async def _drop(self, entry: Entry[AudioJob], reason: str) -> None:
+    async def _drop(self, entry: Entry[AudioJob], reason: Dropped) -> None:
         self._metrics.dropped(reason)
         store = self._context.store
         await self._context.link.insist(lambda: store.drop(entry.ref))

@@ -13,6 +13,7 @@ from speechpipe_common.messages import Failure, TextJob, Translated, decode
 from speechpipe_translate.engines.opening import open_engine
 from speechpipe_translate.errors import EngineUnavailable
 from speechpipe_translate.jobs import answer, group_by_direction, is_wanted
+from speechpipe_translate.metrics import TranslateMetrics
 from speechpipe_translate.pool import ModelPool
 from speechpipe_translate.settings import TranslateSettings
 from speechpipe_translate.translator import Translator
@@ -29,10 +30,18 @@ class TranslationHandler:
         context: the store, and what is known of Redis.
         translator: does the work, in threads of ``executor``.
         executor: as many threads as batches may compute at once.
+        metrics: counts it.
     """
 
-    def __init__(self, context: WorkerContext, translator: Translator, executor: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        translator: Translator,
+        executor: ThreadPoolExecutor,
+        metrics: TranslateMetrics,
+    ) -> None:
         self._context = context
+        self._metrics = metrics
         self._translator = translator
         self._executor = executor
 
@@ -42,7 +51,9 @@ class TranslationHandler:
         batch = [entry.job for entry in entries]
         wanted = [entry for entry in entries if is_wanted(entry.job, batch, now)]
         for entry in entries:
+            self._context.metrics.waited(entry.ref.stream, now - entry.job.submitted_at)
             if entry not in wanted:
+                self._metrics.dropped("unwanted")
                 await self._drop(entry)
         groups = group_by_direction([entry.job for entry in wanted])
         async with asyncio.TaskGroup() as tasks:
@@ -55,6 +66,7 @@ class TranslationHandler:
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(self._executor, self._translator.translate, source, target, texts)
         seconds = time.monotonic() - began
+        self._metrics.translated(source, target, outcomes, seconds)
         for entry, outcome in zip(entries, outcomes, strict=True):
             result = answer(entry.job, outcome, seconds)
             if isinstance(result, Failure):
@@ -95,7 +107,9 @@ async def serve(settings: TranslateSettings, stop: asyncio.Event) -> None:
     async def load(context: WorkerContext) -> Work[TextJob]:
         engine = await asyncio.to_thread(open_engine, settings)
         _log.info("engine_opened", engine=settings.translation_engine, pairs=sorted(map(str, engine.pairs)))
+        metrics = TranslateMetrics(context.registry)
         pool = ModelPool(engine, max_pairs=settings.max_loaded_pairs, memory_limit=settings.memory_limit_mb * _MEGABYTE)
+        metrics.watch_loaded(lambda: len(pool.pairs))
         executor = ThreadPoolExecutor(settings.model_threads, thread_name_prefix="model")
 
         async def close() -> None:
@@ -107,7 +121,7 @@ async def serve(settings: TranslateSettings, stop: asyncio.Event) -> None:
             group=TRANSLATION_GROUP,
             decode=lambda payload: decode(payload, TextJob),
             handler=TranslationHandler(
-                context, Translator(engine, pool, settings.pivot_languages.split(",")), executor
+                context, Translator(engine, pool, settings.pivot_languages.split(",")), executor, metrics
             ),
             max_batch=settings.max_batch_size,
             parallel=settings.model_threads,

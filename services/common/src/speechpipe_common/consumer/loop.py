@@ -73,6 +73,7 @@ class Consumer(Generic[J]):
         self._policy = policy
         self._link = link
         self._metrics = metrics
+        metrics.expect(group.streams)
         self._max_batch = max_batch
         self._parallel = parallel
         self._gate = gate

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from speechpipe_common.consumer.delivery import DeliveryPolicy
@@ -16,7 +16,7 @@ from speechpipe_common.consumer.loop import Consumer
 from speechpipe_common.health import Check, HealthServer, HealthSource
 from speechpipe_common.keys import Keys
 from speechpipe_common.logs import get_logger
-from speechpipe_common.metrics import ConsumerMetrics, LinkMetrics
+from speechpipe_common.metrics import ConsumerMetrics, LinkMetrics, process_registry
 from speechpipe_common.process import instance_name
 from speechpipe_common.settings import WorkerSettings
 from speechpipe_common.store import WorkerStore, connect
@@ -99,10 +99,7 @@ async def serve_worker(
 
 
 def _context(settings: WorkerSettings, component: str) -> tuple[WorkerContext, Redis]:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
+    registry = process_registry()
     redis = connect(settings.redis_url)
     keys = Keys(settings.key_prefix)
     context = WorkerContext(

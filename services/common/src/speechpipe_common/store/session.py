@@ -261,8 +261,7 @@ class SessionStore:
             await self._redis.xlen(self._keys.audio_partials)
         )
 
-    async def memory_used(self) -> float:
-        """Share of ``maxmemory`` in use, 0 where there is no limit."""
+    async def memory(self) -> tuple[int, int]:
+        """Bytes in use, and ``maxmemory``: 0 where there is no limit."""
         info = await self._redis.info("memory")
-        limit = int(info.get("maxmemory", 0))
-        return int(info["used_memory"]) / limit if limit else 0.0
+        return int(info["used_memory"]), int(info.get("maxmemory", 0))

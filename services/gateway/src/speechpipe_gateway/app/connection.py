@@ -209,7 +209,7 @@ class Connection:
             self._services.factory.confirm_token(self._opened.session)
         match request:
             case Auth(token=token):
-                self._key = self._door.identify_later(token)
+                self._key = await self._door.identify_later(token)
                 self._protocol.let_in()
                 self._place.close()
                 self._place.enter_context(self._door.inside(self._key.id))
@@ -271,6 +271,8 @@ class Connection:
 
     def _refuse(self, code: str, message: str, close: int) -> None:
         self._services.metrics.protocol_errors.labels(code).inc()
+        if close == CLOSE_FULL:
+            self._services.metrics.sessions_refused.labels(code).inc()
         if self._socket.client_state is WebSocketState.CONNECTED:
             self._outbox.put(Error(code=code, message=message, close=close))
         self._outbox.close(close, message)

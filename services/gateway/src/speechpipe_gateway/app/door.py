@@ -1,15 +1,15 @@
 """Who is let in: the handshake, the key, and the places that there are."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from speechpipe_common.wire import CLOSE_AUTH, CLOSE_FULL
+from speechpipe_common.wire import CLOSE_FULL
 from speechpipe_gateway.admission import Decision, Limits, Load, Refuse, admit_session, admit_socket
+from speechpipe_gateway.app.credentials import Credentials
 from speechpipe_gateway.app.state import QueueState
-from speechpipe_gateway.auth import ANYBODY, ApiKey, KeyRing
+from speechpipe_gateway.auth import ANYBODY, ApiKey
 from speechpipe_gateway.native import ProtocolError
 
 
@@ -28,45 +28,48 @@ class Door:
 
     Args:
         limits: how many there may be.
-        keys: the API keys, or None to let everybody in.
+        credentials: what is to be shown, or None to let everybody in.
         queue: what is known of Redis.
     """
 
-    def __init__(self, limits: Limits, keys: KeyRing | None, queue: QueueState) -> None:
+    def __init__(self, limits: Limits, credentials: Credentials | None, queue: QueueState) -> None:
         self.limits = limits
         self.draining = False
-        self._keys = keys
+        self._credentials = credentials
         self._queue = queue
         self._places = _Places()
 
-    def identify(self, token: str | None) -> ApiKey | None:
+    async def identify(self, token: str | None, address: str) -> ApiKey | None:
         """Who shows this token in the handshake; None when an ``auth`` message must follow.
 
         Raises:
             ProtocolError: the token is nobody's.
         """
-        if self._keys is None:
+        if self._credentials is None:
             return ANYBODY
         if token is None:
             return None
-        return self._find(self._keys, token)
+        found = self._credentials.find(token)
+        if found is not None:
+            return found
+        # Who waits for signing keys has shown nothing yet: it takes one of the few places of such.
+        if refusal := self.admit(None, address):
+            raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
+        with self.waiting(address):
+            return await self._credentials.find_anew(token)
 
-    def identify_later(self, token: str) -> ApiKey:
+    async def identify_later(self, token: str) -> ApiKey:
         """Who shows this token in an ``auth`` message.
 
         Raises:
             ProtocolError: the token is nobody's, or all places of its key are taken.
         """
-        key = ANYBODY if self._keys is None else self._find(self._keys, token)
+        key = ANYBODY
+        if self._credentials is not None:
+            key = self._credentials.find(token) or await self._credentials.find_anew(token)
         refusal = self.admit(key)
         if refusal is not None:
             raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
-        return key
-
-    def _find(self, keys: KeyRing, token: str) -> ApiKey:
-        key = keys.find(token, time.monotonic())
-        if key is None:
-            raise ProtocolError("bad_token", "the API key is not known here; check it, or ask for one", CLOSE_AUTH)
         return key
 
     def admit_new(self, key: ApiKey) -> Refuse | None:

@@ -2,27 +2,25 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
 import uvloop
-from prometheus_client import CollectorRegistry
 
 from speechpipe_common import process
 from speechpipe_common.health import HealthServer, HealthSource
 from speechpipe_common.keys import Keys
 from speechpipe_common.logs import configure, get_logger
-from speechpipe_common.metrics import LinkMetrics
+from speechpipe_common.metrics import LinkMetrics, process_registry
 from speechpipe_common.store import SessionStore, connect
 from speechpipe_gateway.admission import Limits
 from speechpipe_gateway.app.connection import ConnectionLimits, Services
+from speechpipe_gateway.app.credentials import open_credentials
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.server import Gateway, create_app
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
 from speechpipe_gateway.app.state import QueueState
-from speechpipe_gateway.auth import KeyRing
 from speechpipe_gateway.live.factory import SessionFactory
 from speechpipe_gateway.live.hub import Hub
 from speechpipe_gateway.live.sweeper import Sweeper
@@ -45,15 +43,16 @@ def run(settings: GatewaySettings) -> int:
 
 async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set, then drain."""
-    keys = KeyRing(settings.api_keys_file, time.monotonic()) if settings.auth == "required" else None  # type: ignore[arg-type]
-    registry = CollectorRegistry()
-    metrics = GatewayMetrics(registry)
+    registry = process_registry()
+    metrics, limits = GatewayMetrics(registry), _limits(settings)
+    metrics.capacity.limits(limits)
+    credentials = open_credentials(settings, registry)
     redis = connect(settings.redis_url)
     store = SessionStore(redis, Keys(settings.key_prefix))
     names, link = Keys(settings.key_prefix), LinkMetrics(registry)
     hub = Hub(redis, store, names, metrics, link, instance, detached_seconds=settings.detached_seconds)
-    queue = QueueState(store)
-    door = Door(_limits(settings), keys, queue)
+    queue = QueueState(store, metrics.capacity)
+    door = Door(limits, credentials, queue)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(redis.aclose)
         model = await asyncio.to_thread(Silero, model_path())
@@ -67,6 +66,7 @@ async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -
             checks={
                 "redis": lambda: None if hub.connected and queue.known else "Redis does not answer",
                 "draining": lambda: "the gateway is shutting down" if door.draining else None,
+                "tokens": lambda: credentials.missing() if credentials else None,
             },
             queue_depth=queue.read_depth,
             max_queue_depth=settings.max_queue_depth,
@@ -74,7 +74,9 @@ async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -
         await stack.enter_async_context(HealthServer(source, settings.health_host, settings.health_port))
         sweeper = Sweeper(store, metrics, instance)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(work) for work in (hub.run(), hub.tick(), queue.run(), sweeper.run())]
+            works = [hub.run(), hub.tick(), queue.run(), sweeper.run()]
+            works += [credentials.keep_fresh()] if credentials else []
+            running = [tasks.create_task(work) for work in works]
             await _serve_http(settings, gateway, hub, stop)
             for task in running:
                 task.cancel()

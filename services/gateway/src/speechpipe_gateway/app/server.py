@@ -7,7 +7,7 @@ from starlette.websockets import WebSocketDisconnect
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import encode
 from speechpipe_common.wire import CLOSE_AUTH, CLOSE_FULL, CLOSE_RESTART, Error
-from speechpipe_gateway.admission import Refuse
+from speechpipe_gateway.admission import RETRY_SOON, Refuse
 from speechpipe_gateway.app.connection import Connection, Services
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.handshake import SUBPROTOCOL, handshake_token, origin_allowed
@@ -38,12 +38,15 @@ class Gateway:
             await self._deny(socket, 403, "origin_denied", "pages of this origin may not connect")
             return
         offered = socket.scope.get("subprotocols", [])
-        try:
-            key = self._door.identify(handshake_token(headers.get("authorization"), offered))
-        except ProtocolError as error:
-            await self._deny(socket, 401, error.code, error.message)
-            return
         address = socket.client.host if socket.client else ""
+        try:
+            key = await self._door.identify(handshake_token(headers.get("authorization"), offered), address)
+        except ProtocolError as error:
+            if error.close == CLOSE_FULL:
+                await self._refuse(socket, Refuse(error.code, error.message, RETRY_SOON), offered)
+            else:
+                await self._deny(socket, 401, error.code, error.message)
+            return
         # A client that comes back brings work that was accepted before: a full queue does not keep it out.
         resuming = "resume" in socket.query_params
         refusal = self._door.admit(key, address, resuming=resuming)

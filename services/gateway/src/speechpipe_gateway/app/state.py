@@ -7,6 +7,7 @@ from redis.exceptions import RedisError
 
 from speechpipe_common.logs import get_logger
 from speechpipe_common.store import SessionStore
+from speechpipe_gateway.metrics import CapacityMetrics
 
 log = get_logger(__name__)
 
@@ -16,10 +17,11 @@ FORGOTTEN_SECONDS = 5.0
 
 
 class QueueState:
-    """Depth of the audio jobs and use of memory, as last seen."""
+    """Depth of the audio jobs and use of memory, as last seen; ``memory`` is a share, 0 where there is no limit."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, metrics: CapacityMetrics) -> None:
         self._store = store
+        self._metrics = metrics
         self.depth = 0
         self.memory = 0.0
         self._seen = float("-inf")
@@ -35,7 +37,9 @@ class QueueState:
             try:
                 async with asyncio.timeout(POLL_SECONDS * 3):
                     self.depth = await self._store.depth()
-                    self.memory = await self._store.memory_used()
+                    used, limit = await self._store.memory()
+                self.memory = used / limit if limit else 0.0
+                self._metrics.saw(self.depth, used, limit)
                 self._seen = time.monotonic()
             except (RedisError, OSError, TimeoutError) as error:
                 log.debug("queue_unknown", error=str(error))

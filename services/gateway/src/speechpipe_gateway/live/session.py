@@ -224,6 +224,7 @@ class LiveSession:
             # It has waited for Redis, and results were sent meanwhile: its cursor must not lead back behind them.
             message = msgspec.structs.replace(message, cursor=self.core.ledger.cursor)
         if self.outbox is not None:
+            self._metrics.captions.sent(message, effect.waited)
             self.outbox.put(message)
 
     def _close(self, effect: Close) -> bool:

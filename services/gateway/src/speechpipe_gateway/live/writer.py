@@ -90,6 +90,8 @@ class SessionWriter:
             case SubmitText(job, previous, samples):
                 deepest = 0 if job.final else self._deepest
                 status, entry = await store.submit_text(job, core.epoch, previous, deepest, samples)
+                if job.final:  # the first is the commit's of the final itself
+                    self._metrics.jobs_resubmitted.labels("translation", status).inc()
                 return core.text_submitted(job, status, entry)
             case Promote(segment, rev, record):
                 return core.promoted(await store.promote(core.client, core.epoch, segment, rev, record))
@@ -111,6 +113,8 @@ class SessionWriter:
         deepest = self._deepest if job.kind == "partial" else 0
         status, entry = await self._store.submit_audio(job, effect.record, effect.previous, deepest)
         self._metrics.jobs_published.labels(job.kind, status).inc()
+        if effect.again:
+            self._metrics.jobs_resubmitted.labels("final", status).inc()
         return self._core.submitted(job, status, entry)
 
 

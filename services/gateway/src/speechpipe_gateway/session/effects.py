@@ -12,6 +12,9 @@ class Send:
     """Say this to the client."""
 
     message: ServerMessage
+    waited: float | None = None
+    """Seconds since the speech that a caption answers to came; None for what answers to none, or where that is
+    not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Submit:
     record: SegmentRecord | None
     previous: str = ""
     mend: bool = False
+    again: bool = False
+    """The result did not come in time."""
 
 
 @dataclass(frozen=True, slots=True)

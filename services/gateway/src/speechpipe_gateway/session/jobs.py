@@ -1,5 +1,7 @@
 """Makes the jobs of one session: revisions, languages and deadlines in one place."""
 
+from dataclasses import replace
+
 from speechpipe_common.messages import JobKind
 from speechpipe_gateway.session.config import SessionConfig
 from speechpipe_gateway.session.effects import Submit
@@ -45,7 +47,7 @@ class JobMaker:
         """The same final once more: it has not come in time, so the audio in Redis is doubted too."""
         segment.doubt = True
         flight.deadline = self._deadline(now)
-        return self._submit(segment, "final", flight, now)
+        return replace(self._submit(segment, "final", flight, now), again=True)
 
     def promote(self, segment: Segment, candidate: Flight, now: float) -> None:
         """The candidate is the final, due as one."""

@@ -20,6 +20,8 @@ class TextFlight:
     deadline: float
     samples: int
     """Length of the audio that the text comes from."""
+    spoke_at: float | None = None
+    """When the last of its speech came, where that is known."""
 
 
 class Ledger:
@@ -58,7 +60,7 @@ class Ledger:
             case Transcript() as partial:
                 return self._partial(partial, now)
             case Translated() as translated:
-                return self._translated(translated)
+                return self._translated(translated, now)
             case Failure() as failure:
                 return self._failed(failure, now)
 
@@ -72,8 +74,10 @@ class Ledger:
         else:
             self.delivered.add(done_member(body.segment, "final"))
 
-    def owe_translations(self, final: Transcript, jobs: dict[str, str], now: float) -> None:
-        """Expect the translations that the commit of a final has started."""
+    def owe_translations(
+        self, final: Transcript, jobs: dict[str, str], now: float, spoke_at: float | None = None
+    ) -> None:
+        """Expect the translations that the commit of a final has started, whose last speech came at ``spoke_at``."""
         for target, entry in jobs.items():
             if done_member(final.segment, "translation", target) in self.delivered:
                 continue
@@ -88,7 +92,7 @@ class Ledger:
                 submitted_at=now,
             )
             deadline = now + self._config.resubmit_seconds
-            self.texts[final.segment, target] = TextFlight(job, entry, deadline, final.end - final.start)
+            self.texts[final.segment, target] = TextFlight(job, entry, deadline, final.end - final.start, spoke_at)
 
     def text_submitted(self, job: TextJob, status: str, entry: str) -> list[Effect]:
         """What became of a translation job."""
@@ -127,7 +131,8 @@ class Ledger:
         if not self._first(done_member(final.segment, "final")):
             return []
         segment = self.segments.pop(final.segment, None)
-        self.owe_translations(final, jobs, now)
+        spoke_at = segment.spoke_at if segment else None
+        self.owe_translations(final, jobs, now, spoke_at)
         message = FinalCaption(
             segment_id=str(final.segment),
             rev=final.rev,
@@ -142,7 +147,7 @@ class Ledger:
             processing_time=final.processing_time,
             cursor=self.cursor,
         )
-        return [Send(message)]
+        return [Send(message, _since(spoke_at, now))]
 
     def _partial(self, partial: Transcript, now: float) -> list[Effect]:
         segment = self.segments.get(partial.segment)
@@ -158,6 +163,7 @@ class Ledger:
         if not caption.text:
             return []
         segment.captioned = True
+        heard_at, segment.heard_at = segment.heard_at, None
         message = Realtime(
             segment_id=str(partial.segment),
             rev=partial.rev,
@@ -169,7 +175,7 @@ class Ledger:
             translation=segment.translation,
             cursor=self.cursor,
         )
-        effects: list[Effect] = [Send(message)]
+        effects: list[Effect] = [Send(message, _since(heard_at, now))]
         if segment.stabiliser.committed_until > settled:
             effects += self._translate_partial(segment, partial, caption.text, now)
         return effects
@@ -200,10 +206,11 @@ class Ledger:
             effects.append(SubmitText(job))
         return effects
 
-    def _translated(self, translated: Translated) -> list[Effect]:
-        key = (translated.segment, translated.language)
+    def _translated(self, translated: Translated, now: float) -> list[Effect]:
+        key, spoke_at = (translated.segment, translated.language), None
         if translated.final:
-            self.texts.pop(key, None)
+            flight = self.texts.pop(key, None)
+            spoke_at = flight.spoke_at if flight else None
             self._shown_texts.pop(key, None)
             if not self._first(done_member(translated.segment, "translation", translated.language)):
                 return []
@@ -223,7 +230,7 @@ class Ledger:
             is_final=translated.final,
             cursor=self.cursor,
         )
-        return [Send(message)]
+        return [Send(message, _since(spoke_at, now))]
 
     def _failed(self, failure: Failure, now: float) -> list[Effect]:
         if failure.retry:
@@ -257,6 +264,10 @@ class Ledger:
             segment.forget(failure.rev)
             if segment.final is not None and segment.final.rev == failure.rev:
                 segment.final.deadline = now
+
+
+def _since(then: float | None, now: float) -> float | None:
+    return None if then is None else now - then
 
 
 def entry_key(entry: str) -> tuple[int, int]:

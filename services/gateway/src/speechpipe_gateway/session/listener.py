@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe_common.keys import SAMPLE_RATE
 from speechpipe_common.messages import SegmentRecord, Transcript
 from speechpipe_common.wire import SpeechStarted
 from speechpipe_gateway.session.config import Options, SessionConfig
@@ -133,7 +134,7 @@ class Listener:
     def _on(self, event: Event, now: float, end: int | None = None) -> list[Effect]:
         match event:
             case Opened(start):
-                return self._open(start)
+                return self._open(start, heard_at=now - self._config.min_speech / SAMPLE_RATE)
             case Grew(position):
                 return self._grew(position, now)
             case Paused(position):
@@ -147,11 +148,12 @@ class Listener:
             case TooLong(position):
                 return self._cut(position, now)
 
-    def _open(self, start: int) -> list[Effect]:
+    def _open(self, start: int, heard_at: float | None = None) -> list[Effect]:
         first = self.turn is None
         if self.turn is None:
             self.turn = start
         segment = Segment(self.turn, start, self.options, follows=not first, heard_until=start)
+        segment.heard_at = heard_at if first else None
         self._current = self._segments[start] = segment
         if not first:
             return []
@@ -159,7 +161,10 @@ class Listener:
 
     def _grew(self, position: int, now: float) -> list[Effect]:
         segment = self._current
-        if segment is None or segment.partial is not None or not self._config.partials:
+        if segment is None:
+            return []
+        segment.spoke_at = now
+        if segment.partial is not None or not self._config.partials:
             return []
         # Until the first words are shown, twice as often: nobody likes to talk to an empty line.
         every = self._config.partial_every // (1 if segment.captioned else 2)

@@ -35,6 +35,8 @@ class Segment:
         heard_until: where the last partial's audio ended.
         recorded: Redis knows of it, so that a partial need not say it again.
         doubt: what Redis holds of its audio must be looked at before the next job.
+        heard_at: when the first speech of its turn came, None where it does not begin one, or its first caption is out.
+        spoke_at: when the last of its speech came, None where another gateway heard it.
     """
 
     turn: int
@@ -49,6 +51,8 @@ class Segment:
     heard_until: int = 0
     recorded: bool = False
     doubt: bool = False
+    heard_at: float | None = None
+    spoke_at: float | None = None
     partial: Flight | None = None
     candidate: Flight | None = None
     final: Flight | None = None

@@ -1,0 +1,29 @@
+"""GPUs that are not there: nodes say that they have some, and the real scheduler counts them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from kubectl import get, patch
+from progress import until
+
+GPU = "nvidia.com/gpu"
+SEEN_SECONDS = 120.0
+
+
+@contextmanager
+def pretended(nodes: Sequence[str]) -> Iterator[None]:
+    """Each of the nodes has one GPU inside the block."""
+    path = f"/status/capacity/{GPU.replace('/', '~1')}"
+    for node in nodes:
+        patch("node", node, [{"op": "add", "path": path, "value": "1"}], form="json", subresource="status")
+    try:
+        # A kubelet carries what a node has into what it can give.
+        until(lambda: all(_given(node) == "1" for node in nodes), f"a GPU on {len(nodes)} nodes", SEEN_SECONDS)
+        yield
+    finally:
+        for node in nodes:
+            patch("node", node, [{"op": "remove", "path": path}], form="json", subresource="status")
+
+
+def _given(node: str) -> str:
+    return str(get("node", node)["status"]["allocatable"].get(GPU, "0"))

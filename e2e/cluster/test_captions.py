@@ -1,0 +1,48 @@
+"""Captions out of the Service of a pipeline in the cluster."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from at_home import talk, up
+from hearing import Outcome
+from load import Load, Speaker
+from pipelines import LONG_PAUSE_MILLISECONDS, Pipeline
+from settings import Settings
+from voices import every_clip
+
+
+def everybody() -> list[Speaker]:
+    """All clips, each once: one caller for each sample rate."""
+    clips = every_clip()
+    gap = 1.5 * LONG_PAUSE_MILLISECONDS / 1000
+    return [
+        Speaker(f"{rate}-hz", tuple(clip for clip in clips if clip.rate == rate), gap=gap)
+        for rate in sorted({clip.rate for clip in clips})
+    ]
+
+
+def texts(outcomes: dict[str, Outcome]) -> dict[str, list[str]]:
+    """Finals by caller, in the order of speech."""
+    return {
+        name: [final.text for final in sorted(outcome.finals, key=lambda f: f.start)]
+        for name, outcome in sorted(outcomes.items())
+    }
+
+
+@pytest.mark.timeout(1800)
+def test_captions_equal_those_of_one_machine(
+    standing: Pipeline, settings: Settings, folder: Path, report: Callable[[str], None]
+) -> None:
+    """Recorded speech through the Service gives the words that were said, the same as ``speechpipe up`` gives."""
+    who = everybody()
+    load = Load("captions", standing.namespace, who, standing.url, folder)
+    load.start(settings, once=True)
+    outcomes = load.end()
+    figures = load.judged(outcomes)
+    with up(standing.get(), "base", folder / "up") as url:
+        at_home = talk(url, who, folder / "up")
+    here = texts({outcome.name: outcome for outcome in outcomes})
+    report(f"{figures}; the same as by speechpipe up: {here == texts(at_home)}")
+    assert figures.clean, figures
+    assert here == texts(at_home)

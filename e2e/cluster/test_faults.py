@@ -1,0 +1,188 @@
+"""Things break in real pods while people speak: nothing is lost or doubled, and the status tells of it."""
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from faulting import Stage, drained, kill_pod, uids, until_replaced
+from kubectl import CommandError, delete, execute, find, get, patch
+from pipelines import Pipeline, hosted, model, translation
+from progress import until
+from releases import Release
+from settings import Settings
+from speech import Clip
+from states import condition, serving
+from volumes import Volumes
+
+pytestmark = pytest.mark.timeout(5400)
+
+MENDED_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def pipeline(namespace: str, settings: Settings, volumes: Volumes, nodes: list[str]) -> Iterator[Pipeline]:
+    """Two gateways, two STT workers, one that translates."""
+    twice = {"replicas": 2}
+    spec = {"gateway": twice, "stt": twice, "translation": translation()}
+    with hosted("faults", namespace, settings, volumes, nodes[0], **spec) as made:
+        yield made
+
+
+@pytest.fixture
+def stage(
+    pipeline: Pipeline,
+    settings: Settings,
+    clips: list[Clip],
+    folder: Path,
+    rounds: int,
+    report: Callable[[str], None],
+) -> Iterator[Stage]:
+    """The pipeline, with people who speak to it."""
+    made = Stage(pipeline, settings, clips, folder)
+    yield made
+    for line in made.figures:
+        report(f"{rounds} times: {line}")
+
+
+def test_a_deleted_stt_pod_costs_nothing(stage: Stage, rounds: int) -> None:
+    """STT pods deleted under load, gently and at once, cost no final; SttReady says False until they are replaced."""
+    with stage.played() as scene:
+        for turn in range(rounds):
+            scene.before(f"STT pod, {turn + 1} of {rounds}")
+            kill_pod(stage.pipeline.pods("stt")[0], at_once=turn % 2 == 1)
+            scene.recorder.until_said("SttReady", "False")
+            scene.after()
+            assert scene.recorder.story.said("Ready", "False")
+
+
+def test_a_deleted_gateway_costs_nothing(stage: Stage, rounds: int) -> None:
+    """Gateways deleted under load cost no final: clients go on at the other; GatewayReady says False meanwhile."""
+    with stage.played() as scene:
+        for turn in range(rounds):
+            scene.before(f"gateway, {turn + 1} of {rounds}")
+            kill_pod(stage.pipeline.pods("gateway")[turn % 2], at_once=turn % 2 == 1)
+            scene.recorder.until_said("GatewayReady", "False")
+            scene.after()
+
+
+def test_a_deleted_redis_costs_nothing(stage: Stage, rounds: int) -> None:
+    """A Redis that is deleted under load, and comes back on its volume, costs no final; RedisReady says False."""
+    with stage.played() as scene:
+        claim = get("pvc", f"data-{stage.pipeline.name}-redis-0", stage.pipeline.namespace)["metadata"]["uid"]
+        for turn in range(rounds):
+            scene.before(f"Redis, {turn + 1} of {rounds}")
+            pods = stage.pipeline.pods("redis")
+            kill_pod(pods[0], at_once=turn % 2 == 1)
+            scene.recorder.until_said("RedisReady", "False")
+            until_replaced(stage.pipeline, "redis", pods)
+            scene.after()
+        assert get("pvc", f"data-{stage.pipeline.name}-redis-0", stage.pipeline.namespace)["metadata"]["uid"] == claim
+
+
+def test_a_deleted_operator_costs_nothing(stage: Stage, operator: Release, rounds: int) -> None:
+    """While the operator is away nothing happens to pods or captions; the next one mends what was broken meanwhile."""
+    with stage.played() as scene:
+        for turn in range(rounds):
+            scene.before(f"operator, {turn + 1} of {rounds}")
+            pods, old = uids(stage.pipeline.pods()), operator.operators()
+            kill_pod(old[0], at_once=turn % 2 == 1)
+            name = f"{stage.pipeline.name}-gateway"
+            before = get("pdb", name, stage.pipeline.namespace)["metadata"]["uid"]
+            delete("pdb", name, namespace=stage.pipeline.namespace)
+
+            def mended(name: str = name, before: str = before) -> bool:
+                found = find("pdb", name, stage.pipeline.namespace)
+                return found is not None and found["metadata"]["uid"] != before
+
+            until(mended, "the next operator to mend what was deleted", MENDED_SECONDS)
+            assert not uids(old) & uids([pod for pod in operator.operators() if serving(pod)])
+            scene.after()
+            assert uids(stage.pipeline.pods()) == pods
+            assert not scene.recorder.story.said("Ready", "False")
+
+
+def test_a_drained_node_costs_nothing(stage: Stage, nodes: list[str], rounds: int) -> None:
+    """A node that is drained and taken back costs no final, also where Redis can't leave it: the status says so."""
+    for turn in range(rounds):
+        node = nodes[turn % 2]
+        with stage.played(f"load-{turn}", avoid=node) as scene:
+            scene.before(f"drain {node}, {turn + 1} of {rounds}")
+            bound = [p for p in stage.pipeline.pods("redis") if p["spec"]["nodeName"] == node]
+            with drained(node):
+                if bound:
+                    scene.recorder.until_said("RedisReady", "False", "Unschedulable")
+                else:
+                    scene.recorder.until_said("Ready", "False")
+                    scene.after()
+                assert not [p for p in stage.pipeline.pods() if p["spec"].get("nodeName") == node and serving(p)]
+            scene.after()
+
+
+def test_a_new_model_costs_nothing(stage: Stage, settings: Settings, rounds: int) -> None:
+    """Workers that are replaced by workers with another model cost no final; Progressing says RollingOut."""
+    with stage.played() as scene:
+        for turn in range(rounds):
+            name = ("base", "tiny.en")[turn % 2]
+            scene.before(f"model {name}, {turn + 1} of {rounds}")
+            pods = stage.pipeline.pods("stt")
+            stage.pipeline.change(stt=model(name, settings))
+            scene.recorder.until_said("Progressing", "True", "RollingOut")
+            until_replaced(stage.pipeline, "stt", pods)
+            scene.after()
+    stage.pipeline.change(stt=model("tiny.en", settings))
+    stage.pipeline.until_healthy()
+
+
+def test_a_new_password_costs_nothing(stage: Stage, rounds: int) -> None:
+    """The password of Redis is changed as docs/operator.md says, and costs no final; then the old one is refused."""
+    pipeline = stage.pipeline
+    with stage.played() as scene:
+        for turn in range(rounds):
+            scene.before(f"password, {turn + 1} of {rounds}")
+            old = password(pipeline)
+            new = f"changed-{turn}-{old[:8]}"
+            every = {name: pipeline.pods(name) for name in ("redis", "gateway", "stt", "translation")}
+            write_password(pipeline, {"password": new, "password-previous": old})
+            scene.recorder.until_said("RedisReady", "False")
+            for name, pods in every.items():
+                until_replaced(pipeline, name, pods)
+            scene.after()
+            assert scene.recorder.story.said("Progressing", "True", "RollingOut")
+            assert accepted(pipeline, old)
+            assert accepted(pipeline, new)
+            redis = pipeline.pods("redis")
+            write_password(pipeline, {"password-previous": None})
+            until_replaced(pipeline, "redis", redis)
+            scene.after()
+            assert not accepted(pipeline, old)
+            assert accepted(pipeline, new)
+
+
+def password(pipeline: Pipeline) -> str:
+    """The password of its Redis."""
+    secret = get("secret", f"{pipeline.name}-redis-auth", pipeline.namespace)
+    return base64.b64decode(secret["data"]["password"]).decode()
+
+
+def write_password(pipeline: Pipeline, values: dict[str, str | None]) -> None:
+    """Set or remove keys of its Secret."""
+    data = {key: base64.b64encode(value.encode()).decode() if value else None for key, value in values.items()}
+    patch("secret", f"{pipeline.name}-redis-auth", {"data": data}, pipeline.namespace)
+
+
+def accepted(pipeline: Pipeline, given: str) -> bool:
+    """Whether its Redis takes a password."""
+    command = f'REDISCLI_AUTH={given} exec "$(command -v valkey-cli || command -v redis-cli)" -e ping'
+    try:
+        return "PONG" in execute(f"{pipeline.name}-redis-0", pipeline.namespace, "sh", "-c", command)
+    except CommandError as error:
+        if "AUTH" not in error.said and "WRONGPASS" not in error.said:
+            raise
+        return False
+
+
+def test_the_status_was_whole_before(pipeline: Pipeline) -> None:
+    """At rest every condition says what it should: whole, up to date, nothing degraded."""
+    pipeline.until_healthy()
+    assert condition(pipeline.get(), "Degraded")["status"] == "False"

@@ -1,0 +1,123 @@
+"""Who may connect to a pipeline: its NetworkPolicies, enforced as packet filters on the nodes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from agents import Agents
+from firewall import enforced, policies_of
+from kubectl import Json, apply, delete, get
+from pipelines import Pipeline
+from pods import plain_pod, until_running
+from reach import Door, Vantage, violations
+from releases import Release
+from settings import Settings
+
+pytestmark = pytest.mark.timeout(900)
+
+WAIT = ("python", "-c", "import signal; signal.pause()")
+CAPTIONS = "the gateway"
+SERVICE = "the gateway's Service"
+PUBLIC = frozenset({CAPTIONS, SERVICE})
+METRICS = frozenset({"metrics of the gateway", "metrics of stt", "metrics of translation", "metrics of the operator"})
+REDIS = "Redis"
+
+
+@dataclass
+class Probes:
+    """Pods to connect from, removed at the end."""
+
+    settings: Settings
+    made: list[tuple[str, str]] = field(default_factory=list)
+
+    def pod(self, name: str, namespace: str, *, node: str = "") -> str:
+        """A pod that can run the suite's programs; on a node's own network where that is named."""
+        pod = plain_pod(name, namespace, self.settings.image("client"), WAIT)
+        if node:
+            pod["spec"] |= {"hostNetwork": True, "nodeName": node, "tolerations": [{"operator": "Exists"}]}
+        delete("pod", name, namespace=namespace)
+        apply(pod)
+        self.made.append((name, namespace))
+        return name
+
+    def ready(self) -> None:
+        """Wait for all of them."""
+        for name, namespace in self.made:
+            until_running(name, namespace)
+
+    def remove(self) -> None:
+        """Remove all of them."""
+        for name, namespace in self.made:
+            delete("pod", name, namespace=namespace, wait=False)
+
+
+@pytest.fixture(scope="module")
+def vantages(
+    standing: Pipeline, operator: Release, namespace: str, agents: Agents, settings: Settings, nodes: list[str]
+) -> Iterator[list[Vantage]]:
+    """Everywhere to connect from, each with what it should reach."""
+    home, everything = standing.namespace, PUBLIC | METRICS | {REDIS}
+    probes = Probes(settings)
+    found = [
+        Vantage("a pod of another namespace", namespace, probes.pod("stranger", namespace), METRICS | PUBLIC),
+        Vantage("a pod beside the pipeline", home, probes.pod("neighbour", home), METRICS | PUBLIC),
+        Vantage("a worker of the pipeline", home, standing.pods("stt")[0]["metadata"]["name"], everything),
+        Vantage("a pod beside the operator", operator.namespace, probes.pod("aide", operator.namespace), everything),
+    ]
+    # Not on a node of the pipeline's pods: what a node sends to its own is let through everywhere, for its probes.
+    if elsewhere := sorted(set(agents.pods) - {pod["spec"]["nodeName"] for pod in standing.pods()}):
+        host = probes.pod("outsider", agents.namespace, node=elsewhere[0])
+        found.append(Vantage("a machine outside the pods' network", agents.namespace, host, PUBLIC))
+    probes.ready()
+    yield found
+    probes.remove()
+
+
+@pytest.fixture(scope="module")
+def doors(standing: Pipeline, operator: Release) -> list[Door]:
+    """Everything that listens."""
+    metrics = {"the gateway": ("gateway", 8080), "stt": ("stt", 8081), "translation": ("translation", 8082)}
+    service = get("service", f"{standing.name}-gateway", standing.namespace)["spec"]
+    (pilot,) = operator.operators()
+    return [
+        Door(CAPTIONS, f"{address(standing.pods('gateway')[0])}:5026"),
+        Door(SERVICE, f"{service['clusterIP']}:80"),
+        Door(REDIS, f"{address(standing.pods('redis')[0])}:6379"),
+        *(Door(f"metrics of {name}", f"{address(standing.pods(part)[0])}:{n}") for name, (part, n) in metrics.items()),
+        Door("metrics of the operator", f"{address(pilot)}:8080"),
+    ]
+
+
+def address(pod: Json) -> str:
+    """A pod's own."""
+    return str(pod["status"]["podIP"])
+
+
+def test_only_what_the_policies_let_in_can_connect(
+    standing: Pipeline, operator: Release, agents: Agents, vantages: list[Vantage], doors: list[Door]
+) -> None:
+    """With the policies of chart and operator enforced, only the gateway is reached from outside, and Redis only by its
+    pipeline and the operator's namespace; without them a stranger connects to Redis, so it is they that keep him out.
+    """
+    stranger = vantages[0]
+    open_to_all = violations([stranger], doors)
+    assert f"{stranger.name} can connect to {REDIS}" in open_to_all
+    with enforced(agents, policies_of(standing.namespace, operator.namespace)):
+        assert violations(vantages, doors) == []
+    assert violations([stranger], doors) == open_to_all
+
+
+def test_a_wrong_policy_is_noticed(
+    standing: Pipeline, operator: Release, agents: Agents, vantages: list[Vantage], doors: list[Door]
+) -> None:
+    """A policy that lets everybody connect to Redis, and one that lets nobody connect to the gateway, are found."""
+    policies = policies_of(standing.namespace, operator.namespace)
+    for policy in policies:
+        if policy["metadata"]["name"] == f"{standing.name}-redis":
+            policy["spec"]["ingress"] = [{}]
+        if policy["metadata"]["name"] == f"{standing.name}-gateway":
+            policy["spec"]["ingress"] = []
+    with enforced(agents, policies):
+        found = violations(vantages, doors)
+    assert f"{vantages[0].name} can connect to {REDIS}" in found
+    assert f"{vantages[0].name} can't connect to {CAPTIONS}" in found
