@@ -55,7 +55,7 @@ def test_a_limit_leaves_room_for_any_speech(seconds: float, fallback: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("evidence", "cut_off", "fallback", "good"),
+    ("evidence", "suspicious", "fallback", "good"),
     [
         (GOOD, False, True, True),
         (GOOD, True, True, False),
@@ -65,13 +65,13 @@ def test_a_limit_leaves_room_for_any_speech(seconds: float, fallback: bool) -> N
         (SILENCE, False, True, True),
     ],
 )
-def test_verdicts(evidence: Evidence, cut_off: bool, fallback: bool, good: bool) -> None:
+def test_verdicts(evidence: Evidence, suspicious: bool, fallback: bool, good: bool) -> None:
     """A loop or a text that was cut off is tried again, an improbable one where fallback is wished, silence never."""
-    assert judge(evidence, cut_off=cut_off, fallback=fallback).good is good
+    assert judge(evidence, suspicious=suspicious, fallback=fallback).good is good
 
 
 def test_the_best_of_the_bad() -> None:
     """A text without loops is preferred to a more probable one with loops, and then the more probable one."""
-    verdicts = [judge(each, cut_off=False, fallback=True) for each in (LOOP, IMPROBABLE, Evidence(0.05, -1.1, 1.0))]
+    verdicts = [judge(each, suspicious=False, fallback=True) for each in (LOOP, IMPROBABLE, Evidence(0.05, -1.1, 1.0))]
     assert best(verdicts) == 2
     assert best([Verdict(good=False, rank=(False, -0.1))]) == 0

@@ -70,15 +70,15 @@ def token_limit(seconds: float, attempt: Attempt) -> int:
     return min(224, 20 + int(14 * seconds))
 
 
-def judge(evidence: Evidence, *, cut_off: bool, fallback: bool) -> Verdict:
+def judge(evidence: Evidence, *, suspicious: bool, fallback: bool) -> Verdict:
     """Whether a text may stand.
 
     Args:
         evidence: What the decoder says of it.
-        cut_off: It ran into the token limit.
+        suspicious: It ran into the token limit, or says something twice.
         fallback: Improbable text is tried again too, not only what repeats itself.
     """
-    repetitive = evidence.compression_ratio > REPETITIVE or cut_off
+    repetitive = evidence.compression_ratio > REPETITIVE or suspicious
     improbable = evidence.average_log_probability < IMPROBABLE
     if evidence.no_speech_probability > NO_SPEECH and improbable:
         return Verdict(good=True, rank=(True, 0.0))  # silence: the guards drop it

@@ -13,6 +13,7 @@ from speechpipe_stt.batched.model import Draft, WhisperCalls
 from speechpipe_stt.batched.tasks import BatchedTask, ReferenceTask, Tried
 from speechpipe_stt.batched.words import align
 from speechpipe_stt.engine import EngineError, HeardWord, Task, Transcription, Utterance
+from speechpipe_stt.guards import repeats_itself
 from speechpipe_stt.pieces import believed, in_order
 from speechpipe_stt.whisper import FasterWhisperEngine, silent
 
@@ -118,7 +119,8 @@ class BatchedEngine:
         )
         accepted: dict[int, Draft] = {}
         for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
-            verdict = judge(draft.evidence, cut_off=draft.cut_off, fallback=task.utterance.fallback)
+            suspicious = draft.cut_off or repeats_itself(draft.text)
+            verdict = judge(draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback)
             task.tried.append(Tried(draft, verdict))
             if verdict.good:
                 accepted[index] = draft

@@ -13,9 +13,9 @@ Mel = NDArray[np.float32]
 def windowed(mels: Sequence[Mel], window: int) -> ctranslate2.StorageView:
     """Features of shape (batch, mel bands, window).
 
-    What a row lacks is as quiet as its quietest point. faster-whisper pads with zeros, louder than silence: with a second
-    of that at the end of a short window the word error rate was 0.127 on 12 English clips, with a second of quiet
-    0.032, in the full window 0.028.
+    What a row lacks is as quiet as its quietest point. faster-whisper pads with zeros, which is louder than silence:
+    with a second of that at the end of a short window the word error rate was 0.127 on 12 English clips, with a second
+    of quiet 0.032, in the full window 0.028.
     """
     batch = np.empty((len(mels), mels[0].shape[0], window), np.float32)
     for row, mel in zip(batch, mels, strict=True):
