@@ -58,6 +58,7 @@ class Decoding:
         self._preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare")
         self._orders: dict[Waiting, Order] = {}
         self._pace = Pace()
+        self._called = 0
         self._ends_at: float | None = None
         self._changed = asyncio.Event()
 
@@ -90,9 +91,8 @@ class Decoding:
 
     async def wants_more(self) -> None:
         """Wait until jobs read now would be the model's next."""
-        while len(self._orders) >= self._most or self._remaining() > LOOK_AHEAD_SECONDS:
+        while (full := self._waiting() >= self._most) or self._remaining() > LOOK_AHEAD_SECONDS:
             self._changed.clear()
-            full = len(self._orders) >= self._most
             patience = None if full else self._remaining() - LOOK_AHEAD_SECONDS
             try:
                 async with asyncio.timeout(patience):
@@ -103,6 +103,10 @@ class Decoding:
     async def close(self) -> None:
         """Prepare nothing more."""
         self._preparing.shutdown(wait=False, cancel_futures=True)
+
+    def _waiting(self) -> int:
+        """How many wait for a call that has not begun."""
+        return len(self._orders) - self._called
 
     def _remaining(self) -> float:
         return 0.0 if self._ends_at is None else self._ends_at - time.monotonic()
@@ -115,7 +119,8 @@ class Decoding:
             return
         tasks = [order.waiting.task for order in chosen]
         began = time.monotonic()
-        self._ends_at = began + self._pace.predict(tasks)
+        self._called, self._ends_at = len(tasks), began + self._pace.predict(tasks)
+        self._changed.set()
         try:
             outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.step, tasks)
         except Exception as error:  # noqa: BLE001 - it is raised where each of these tasks is waited for
@@ -123,7 +128,7 @@ class Decoding:
                 order.done.set_exception(error)
             return
         finally:
-            self._ends_at = None
+            self._called, self._ends_at = 0, None
             self._changed.set()
         seconds = time.monotonic() - began
         self._pace.learn(tasks, seconds)
