@@ -8,7 +8,7 @@ import numpy as np
 
 from speechpipe_common.logs import get_logger
 from speechpipe_stt.batched.attempts import FULL_WINDOW, WINDOWS, attempts, judge, token_limit
-from speechpipe_stt.batched.features import rows, windowed
+from speechpipe_stt.batched.features import rows
 from speechpipe_stt.batched.model import Draft, WhisperCalls
 from speechpipe_stt.batched.tasks import BatchedTask, ReferenceTask, Tried
 from speechpipe_stt.batched.words import align
@@ -65,7 +65,7 @@ class BatchedEngine:
             ValueError: the same.
         """
         mel = self._calls.features(np.zeros(RATE, np.float32))
-        encoded = self._calls.encode(windowed([mel, mel], WINDOWS[0]))
+        encoded = self._calls.encode([mel, mel], WINDOWS[0])
         prompts = [self._calls.prompt((), language) for language, _ in self._calls.languages(encoded)]
         self._calls.generate(encoded, prompts, beam_size=1, temperature=0, most_tokens=4)
 
@@ -108,7 +108,7 @@ class BatchedEngine:
 
     def _decode(self, tasks: Sequence[BatchedTask]) -> list[Transcription | Task]:
         attempt = tasks[0].attempt
-        encoded = self._calls.encode(windowed([task.mel for task in tasks], attempt.window))
+        encoded = self._calls.encode([task.mel for task in tasks], attempt.window)
         self._detect(tasks, encoded)
         drafts = self._calls.generate(
             encoded,

@@ -24,6 +24,13 @@ def windowed(mels: Sequence[Mel], window: int) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(batch)
 
 
+def stacked(encoded: Sequence[ctranslate2.StorageView]) -> ctranslate2.StorageView:
+    """Rows that were encoded one by one on the CPU, as one batch."""
+    if len(encoded) == 1:
+        return encoded[0]
+    return ctranslate2.StorageView.from_array(np.concatenate([np.asarray(row) for row in encoded]))
+
+
 def rows(encoded: ctranslate2.StorageView, indices: Sequence[int]) -> ctranslate2.StorageView:
     """Some rows of the encoder's output, on the CPU; all of them stay where they are."""
     if list(indices) == list(range(encoded.shape[0])):
