@@ -87,17 +87,20 @@ cluster-down: $(DONE)/packages ## Remove the cluster and all that it, or a run t
 # A cluster that KUBECONFIG names must be able to pull the images itself.
 .PHONY: e2e
 e2e: setup helm prometheus ## Test everything in real pods: a kind cluster made for it (KEEP=1 lets it stay), or the one of KUBECONFIG
+	@[ -n "$${KUBECONFIG:-}" ] || docker compose version >/dev/null 2>&1 || scripts/setup.sh system requirements/apt-compose.txt "make e2e"
 	@archives=$$([ -n "$${KUBECONFIG:-}" ] || $(BIN)/python scripts/images.py archives); \
-	  $(KIND) with $$archives -- $(BIN)/python scripts/check.py --cluster
+	  ARCHIVES="$$archives" $(KIND) with $$archives -- $(BIN)/python scripts/check.py --cluster
 
 .PHONY: faults
 faults: setup kubernetes prometheus ## Break whole pipelines of real processes (a part of `make test`)
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local
 
 .PHONY: soak
-soak: setup ## The same, ten times as often; takes long
+soak: setup helm ## The same, and the faults in real pods, ten times as often; takes long
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local --soak
 	@$(BIN)/pytest --rootdir=operator operator/tests/test_operator_faults.py --soak --timeout=3600
+	@archives=$$([ -n "$${KUBECONFIG:-}" ] || $(BIN)/python scripts/images.py archives); \
+	  $(KIND) with $$archives -- $(BIN)/pytest --rootdir=e2e/cluster e2e/cluster/test_faults.py --soak --timeout=14400
 
 .PHONY: lint
 lint: setup ## Check style, types (mypy --strict) and import contracts

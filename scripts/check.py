@@ -26,7 +26,9 @@ FAULTS = "e2e/local"
 """Folder of the suite that breaks whole pipelines of real processes."""
 KIND = "e2e/kind"
 """Folder of what makes a cluster, a package with tests of its own; ``ground`` checks a cluster that runs."""
-IN_CLUSTER = (f"{KIND}/ground", "e2e/cluster", "e2e/compose")
+PODS = "e2e/cluster"
+"""Folder of the suite that runs in pods; what it concludes from them is tested without any, in ``tests_unit``."""
+IN_CLUSTER = (f"{KIND}/ground", PODS, "e2e/compose")
 """Folders of the suites that need a cluster, or its Docker Engine."""
 TOOLS = (HOUSE, "bench", f"{CHART}/source", f"{CHART}/dashboards")
 """Folders of scripts, whose types are checked too."""
@@ -104,7 +106,10 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src")) for member in members),
         *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
-        *(Check(f"mypy {folder}", (*lenient, folder)) for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests")),
+        *(
+            Check(f"mypy {folder}", (*lenient, folder))
+            for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests", *IN_CLUSTER)
+        ),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(f"{KIND}/kind_cluster")),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),
         Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
@@ -133,6 +138,7 @@ def suites(members: Sequence[str]) -> list[Check]:
         pytest_in(HOUSE, f"{HOUSE}/tests"),
         *(pytest_in(CHART, folder) for folder in present(f"{CHART}/tests")),
         *(pytest_in(KIND, folder) for folder in present(f"{KIND}/tests")),
+        *(pytest_in(PODS, folder) for folder in present(f"{PODS}/tests_unit")),
         *(pytest_in(folder, folder, alone=True) for folder in present(FAULTS)),
     ]
 

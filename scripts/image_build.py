@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
@@ -15,6 +15,8 @@ from image_base import install
 from image_list import ROOT, ImageError
 
 DAEMON_SECONDS: Final = 10
+KEPT_STAGE: Final = "dependencies"
+"""Stage of a Containerfile that takes long and seldom changes."""
 _AUTHORITIES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 _USUAL_AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 _INSIDE: Final = "/run/secrets/ca.crt"
@@ -26,8 +28,9 @@ _OF_THIS_MACHINE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be built: context and Containerfile, arguments, and the reference that the image gets."""
+    """What is to be built: what a person calls it, the reference that it gets, context, Containerfile and arguments."""
 
+    name: str
     reference: str
     containerfile: Path
     context: Path
@@ -46,7 +49,7 @@ class Builder(Protocol):
         """Whether it has an image of that name."""
 
     def build(self, order: Order, log: Path) -> None:
-        """Build; its output goes to ``log``, its steps to stderr as well.
+        """Build; its output goes to ``log``, the steps that take time to stderr as well.
 
         Raises:
             ImageError: it failed.
@@ -58,6 +61,9 @@ class Builder(Protocol):
         Raises:
             ImageError: it failed.
         """
+
+    def tidy(self) -> None:
+        """Forget what earlier versions of images consisted of."""
 
 
 class Docker:
@@ -77,6 +83,9 @@ class Docker:
         """See Builder."""
         checked("docker", "save", f"--output={archive}", reference)
 
+    def tidy(self) -> None:
+        """The daemon does so by itself."""
+
 
 class Buildah:
     """Buildah with a store of its own below the cache, without a container runtime."""
@@ -94,12 +103,20 @@ class Buildah:
     def build(self, order: Order, log: Path) -> None:
         """See Builder."""
         with secrets() as options:
-            how = ["--isolation=chroot", "--layers", "--format=docker"]
-            logged([*self._command, "build", *how, *options, *order.options(), str(order.context)], log)
+            how = [*self._command, "build", "--isolation=chroot", "--layers", "--format=docker", *options]
+            logged([*how, *order.options(), str(order.context)], log)
+            if f" AS {KEPT_STAGE}\n" in order.containerfile.read_text():
+                # Found at once, since it has just been built; a name keeps it from `tidy`.
+                kept = replace(order, reference=f"localhost/speechpipe-{KEPT_STAGE}:{order.name}")
+                checked(*how, f"--target={KEPT_STAGE}", *kept.options(), str(order.context))
 
     def save(self, reference: str, archive: Path) -> None:
         """See Builder."""
         checked(*self._command, "push", "--quiet", reference, f"docker-archive:{archive}:{reference}")
+
+    def tidy(self) -> None:
+        """See Builder."""
+        checked(*self._command, "rmi", "--prune", "--force")
 
 
 def find_builder(cache: Path, wish: str = "") -> Builder:
@@ -186,7 +203,7 @@ def checked(*command: str) -> None:
 
 
 def logged(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command, its output into ``log``, and the lines that tell of a step to stderr.
+    """Run a command, its output into ``log``, and the steps that take time to stderr.
 
     Raises:
         ImageError: it failed; the message has its last lines.
@@ -206,7 +223,7 @@ def logged(command: Sequence[str], log: Path, environment: Mapping[str, str] | N
     ):
         for line in process.stdout or ():
             file.write(line)
-            if "STEP" in line or (line.startswith("#") and " [" in line):
+            if " RUN " in line and ("STEP" in line or line.startswith("#")):
                 print(f"   {line.strip()[:110]}", file=sys.stderr, flush=True)
     if process.returncode != 0:
         last = "".join(log.read_text().splitlines(keepends=True)[-25:])

@@ -21,8 +21,8 @@ import image_base
 from image_build import Builder, Order, find_builder
 from image_list import IMAGES, REGISTRY, ROOT, Image, ImageError, chosen, key, version
 
-KEPT = 3
-"""Archives of one image that are kept: a few branches may take turns."""
+KEPT = 2
+"""Archives of one image that are kept: two branches may take turns."""
 
 EXAMPLES = """
 examples:
@@ -83,7 +83,7 @@ class Workshop:
             **image.arguments,
             **self._base_argument(builder),
         }
-        order = Order(self.reference(image), ROOT / image.containerfile, ROOT, given)
+        order = Order(image.label, self.reference(image), ROOT / image.containerfile, ROOT, given)
         builder.build(order, self._folder / f"{image.label}.log")
         part = archive.with_suffix(".part")
         part.unlink(missing_ok=True)
@@ -93,6 +93,11 @@ class Workshop:
         say(f"{image.label}: {archive.stat().st_size / 1e6:.0f} MB in {time.monotonic() - began:.0f} s")
         return archive
 
+    def tidy(self) -> None:
+        """Where something has been built, forget what it replaces."""
+        if self._builder is not None:
+            self._builder.tidy()
+
     def _base_argument(self, builder: Builder) -> dict[str, str]:
         if self._base == image_base.OFFICIAL:
             return {}
@@ -101,7 +106,7 @@ class Workshop:
         reference = f"localhost/speechpipe-debian:{image_base.debian_key()}"
         if not builder.has(reference):
             context = image_base.debian(self._folder, say)
-            order = Order(reference, ROOT / "images/debian/Containerfile", context, {})
+            order = Order("debian", reference, ROOT / "images/debian/Containerfile", context, {})
             builder.build(order, self._folder / "debian.log")
         return {"BASE": reference}
 
@@ -156,7 +161,8 @@ def main() -> int:
         with alone(folder):
             for image in images:
                 archive = workshop.make(image)
-                print(archive if given.action == "archives" else f"{workshop.reference(image)}\t{archive}")
+                print(archive if given.action == "archives" else f"{workshop.reference(image)}\t{archive}", flush=True)
+            workshop.tidy()
     except ImageError as error:
         print(f"images: {error}", file=sys.stderr)
         return 1

@@ -52,8 +52,8 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def whole(folder: Path) -> dict[str, str]:
-    """The commands of a cache folder that are what was built, with their digests."""
+def whole(folder: Path, names: Sequence[str] = ()) -> dict[str, str]:
+    """The commands of a cache folder that are what was built, with their digests; ``names`` alone, where given."""
     try:
         manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
     except (FileNotFoundError, ValueError):
@@ -61,7 +61,7 @@ def whole(folder: Path) -> dict[str, str]:
     return {
         name: digest
         for name, digest in manifest.items()
-        if (folder / name).is_file() and digest_of(folder / name) == digest
+        if (not names or name in names) and (folder / name).is_file() and digest_of(folder / name) == digest
     }
 
 
@@ -96,7 +96,7 @@ def find(recipe: Recipe, commands: Sequence[str]) -> Path:
     folder = given_for(recipe, commands)
     if folder:
         return folder
-    good = whole(recipe.folder)
+    good = whole(recipe.folder, commands)
     missing = [name for name in commands if name not in good]
     if missing:
         raise KubernetesError(
@@ -122,7 +122,7 @@ def ensure(recipe: Recipe, commands: Sequence[str]) -> Path:
     folder = given_for(recipe, commands)
     if folder:
         return folder
-    if all(name in (good := whole(recipe.folder)) for name in commands):
+    if whole(recipe.folder, commands).keys() == set(commands):
         return recipe.folder
     try:
         go_build.check(recipe.go)

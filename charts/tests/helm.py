@@ -37,7 +37,7 @@ class Helm:
             HelmError: it failed.
         """
         done = subprocess.run(
-            [str(self.command), *arguments], env=self._env(), capture_output=True, text=True, check=False, timeout=240
+            [str(self.command), *arguments], env=self._env(), capture_output=True, text=True, check=False, timeout=600
         )
         if done.returncode:
             raise HelmError(f"helm {' '.join(arguments)}: {done.stderr.strip()}\n{done.stdout.strip()}")

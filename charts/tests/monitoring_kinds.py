@@ -26,6 +26,7 @@ ENDPOINT = {
     "properties": {
         "port": TEXT,
         "path": TEXT,
+        "honorLabels": {"type": "boolean"},
         "interval": {"type": "string", "pattern": "^[0-9]+(s|m|h)$"},
         "relabelings": {"type": "array", "items": RELABELING},
     },

@@ -40,6 +40,7 @@ class PodProcesses:
     ports: dict[str, int] = field(default_factory=dict)
     """Health port by name of the operator's pod."""
     _running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    _kept: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(self, pod: Document) -> PodFate:
         """Run the pod, to its end where it has one; pods of pipelines only seem to run."""
@@ -51,14 +52,19 @@ class PodProcesses:
             command = self._verify(command)
         else:
             return READY
-        process = await self._spawn(pod, command)
+        environment = await self._environment(pod)
+        process = await self._spawn(pod, command, environment)
         if pod["spec"].get("restartPolicy") == "Never":
             return PodFate(ready=False, exit_code=await process.wait())
+        self._kept[pod["metadata"]["uid"]] = asyncio.create_task(self._keep(pod, command, environment))
         await eventually(lambda: asyncio.to_thread(self._answers, _name(pod)), f"{_name(pod)} is ready", READY_SECONDS)
         return READY
 
     async def stop(self, pod: Document) -> None:
         """SIGTERM, and the wait for the end."""
+        keeping = self._kept.pop(pod["metadata"]["uid"], None)
+        if keeping is not None:
+            keeping.cancel()
         process = self._running.pop(pod["metadata"]["uid"], None)
         if process is None or process.returncode is not None:
             return
@@ -74,13 +80,19 @@ class PodProcesses:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[pod]}{path}", timeout=10) as answer:
             return answer.read().decode()
 
-    async def _spawn(self, pod: Document, command: list[str]) -> asyncio.subprocess.Process:
-        with (self.folder / f"{_name(pod)}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *command, env=await self._environment(pod), stdout=log, stderr=log
-            )
+    async def _spawn(
+        self, pod: Document, command: list[str], environment: dict[str, str]
+    ) -> asyncio.subprocess.Process:
+        with (self.folder / f"{_name(pod)}.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=log, stderr=log)
         self._running[pod["metadata"]["uid"]] = process
         return process
+
+    async def _keep(self, pod: Document, command: list[str], environment: dict[str, str]) -> None:
+        """Start it again whenever it ends; an operator does when a busy machine lets it lose its lease."""
+        while True:
+            await self._running[pod["metadata"]["uid"]].wait()
+            await self._spawn(pod, command, environment)
 
     async def _environment(self, pod: Document) -> dict[str, str]:
         metadata, account = pod["metadata"], pod["spec"].get("serviceAccountName", "default")

@@ -16,7 +16,7 @@ from speechpipe_operator.testing.rest import Rest
 
 PIPELINES = "/apis/speechpipe.dev/v1alpha1"
 DEFINITION = f"{CRDS}/speechpipelines.speechpipe.dev"
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 """The garbage collector looks for new kinds every 30 s."""
 
 INSIDE = (
@@ -30,6 +30,7 @@ INSIDE = (
     "/apis/apps/v1/{}/replicasets",
     "/apis/apps/v1/{}/statefulsets",
     "/apis/batch/v1/{}/jobs",
+    "/apis/coordination.k8s.io/v1/{}/leases",
     "/apis/networking.k8s.io/v1/{}/networkpolicies",
     "/apis/policy/v1/{}/poddisruptionbudgets",
     "/apis/rbac.authorization.k8s.io/v1/{}/roles",
@@ -72,7 +73,7 @@ class Release:
         return self._changed("uninstall", RELEASE)
 
     def _changed(self, *arguments: str) -> str:
-        return self.helm.run(*arguments, "--wait", "--timeout=200s")
+        return self.helm.run(*arguments, "--wait", "--timeout=400s")
 
     async def objects(self) -> set[str]:
         """All that the namespace holds, as ``plural/name``, but for what every one does."""

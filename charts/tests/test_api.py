@@ -1,5 +1,6 @@
 """Every object that the chart renders is one that the API server takes."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -92,10 +93,11 @@ def _plain_pod(pod: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "rendered-"}, "spec": spec}
 
 
+@pytest.mark.usefixtures("crd")  # Helm looks kinds up, even for a dry run
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("defaults", ["There is no pipeline yet", "kubectl apply --namespace default", "all namespaces"]),
+        ("defaults", ["There is no pipeline yet", "| kubectl apply --namespace default -f -", "all namespaces"]),
         ("one pipeline", ["get sp captions --watch", "port-forward service/captions-gateway 5026:80", "helm test"]),
         ("some namespaces", ["team-a, team-b", "WARNING: uninstall.purge is true"]),
     ],
@@ -107,3 +109,14 @@ def test_notes_say_the_next_step(name: str, said: list[str], helm: Helm, control
     notes = connected.run(*arguments, *helm.given(SETS[name])).partition("NOTES:")[2]
     assert [line for line in said if line not in notes] == []
     assert "helm test" not in notes or SETS[name].get("pipelines")
+
+
+async def test_the_pipeline_of_the_notes_can_be_pasted(
+    helm: Helm, control_plane: ControlPlane, rest: Rest, ready: str, tmp_path: Path
+):
+    """What the notes echo to kubectl is a pipeline that the API server takes."""
+    connected = replace(helm, kubeconfig=control_plane.kubeconfig(tmp_path / "kubeconfig"))
+    notes = connected.run("install", RELEASE, str(CHART), "--dry-run=client").partition("NOTES:")[2]
+    body = json.loads(notes.partition("echo '")[2].partition("'")[0])
+    collection = f"/apis/speechpipe.dev/v1alpha1/namespaces/{ready}/speechpipelines"
+    await rest.post(collection, body, dryRun="All", fieldValidation="Strict")

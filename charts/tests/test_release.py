@@ -25,9 +25,11 @@ from speechpipe_operator.testing.nodes import FakeNode
 from speechpipe_operator.testing.rest import Rest
 from speechpipe_operator.testing.volumes import FakeProvisioner
 
+pytestmark = pytest.mark.timeout(1200)
+
 ENFORCED = {"pod-security.kubernetes.io/enforce": "restricted"}
 OPERATOR = "app.kubernetes.io/component=operator"
-QUIET = {"settings": {"redisPolling": False, "leaseSeconds": 3, "checkSeconds": 2, "logFormat": "json"}}
+QUIET = {"settings": {"redisPolling": False, "checkSeconds": 2, "logFormat": "json"}}
 """Nothing listens where Redis would: its pod only seems to run."""
 SPEC = {
     "languages": {"source": "en", "targets": ["es"]},

@@ -3,8 +3,10 @@
 import subprocess
 
 import pytest
+from helm import Helm, of_kind
 from metrics_page import sample_names
 from promql import RULES, alerts, metrics, parsed, rule_queries, rules
+from value_sets import SETS
 
 from speechpipe_common.testing_prometheus import prometheus_command
 
@@ -57,6 +59,15 @@ def test_every_alert_says_what_is_wrong_and_where_help_stands(name: str) -> None
 def test_every_runbook_has_its_alert() -> None:
     """None is left of an alert that is gone."""
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(alerts())
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoints"), [("PodMonitor", "podMetricsEndpoints"), ("ServiceMonitor", "endpoints")]
+)
+def test_the_operators_own_labels_are_kept(helm: Helm, kind: str, endpoints: str) -> None:
+    """What it tells of a pipeline has that pipeline's namespace, which scraping must not replace by the operator's."""
+    (monitor,) = of_kind(helm.template(SETS[f"Prometheus by {kind}"]), kind)
+    assert [endpoint["honorLabels"] for endpoint in monitor["spec"][endpoints]] == [True]
 
 
 def test_every_metric_in_a_rule_exists() -> None:

@@ -2,11 +2,14 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "monitoring"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "local"))
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -15,13 +18,15 @@ import progress
 from agents import Agents
 from keeping import keep
 from kubectl import ROOT, apply, delete, kubectl
-from pipelines import LONG_PAUSE_MILLISECONDS, Pipeline, hosted, model, translation
+from pipelines import Pipeline, hosted, model, translation
 from pods import workers
 from releases import Release, values
 from settings import RUN_LABEL, Settings
 from speech import Clip
 from voices import usual_clips
 from volumes import Volumes
+
+collect_ignore = ["tests_unit"]  # needs no cluster: `make test` runs it by name
 
 KEPT = ROOT / "build" / "e2e"
 OWN_OPERATOR = {"test_helm"}
@@ -36,11 +41,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="break things twenty times each (or set E2E_ROUNDS)")
 
 
+@pytest.hookimpl(trylast=True)  # the terminal's reporter is there by then
 def pytest_configure(config: pytest.Config) -> None:
     """Let progress be seen at once, and keep the figures of this run."""
     config.stash[_figures] = []
-    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
-        progress.listen(reporter.write_line)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    one_at_a_time = threading.Lock()
+
+    def show(line: str) -> None:
+        with one_at_a_time, capture.global_and_fixture_disabled() if capture else nullcontext():
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    if reporter:
+        progress.listen(show)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -156,7 +171,6 @@ def standing(
 ) -> Iterator[Pipeline]:
     """A pipeline with a better model and translation, for tests that change nothing."""
     spec = {
-        "gateway": {"vad": {"silenceThresholdMilliseconds": LONG_PAUSE_MILLISECONDS}},
         "stt": model("base", settings),
         "translation": translation(),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hearing import Outcome
-from kubectl import Json, kubectl
+from kubectl import Json, execute, kubectl
 from load import Load, speakers, speaking
 from pipelines import Pipeline
 from progress import say, until
@@ -17,6 +17,12 @@ from story import Recorder
 
 CALLERS = 2
 REPLACED_SECONDS = 240.0
+SESSIONS = """
+import re, urllib.request
+page = urllib.request.urlopen("http://127.0.0.1:8080/metrics", timeout=20).read().decode()
+print(re.search(r"^speechpipe_sessions (\\S+)", page, re.M)[1])
+"""
+"""Prints how many sessions the gateway owns in whose pod it runs."""
 
 
 @dataclass
@@ -56,6 +62,7 @@ class Stage:
         self._clips = clips
         self._folder = folder
         self.figures: list[str] = []
+        self.resumed = 0
 
     @contextmanager
     def played(self, name: str = "load", *, avoid: str = "") -> Iterator[Scene]:
@@ -75,7 +82,9 @@ class Stage:
             yield Scene(self.pipeline, load, recorder)
             outcomes: list[Outcome] = load.stop()
         figures = load.judged(outcomes)
-        self.figures.append(f"{figures}, {sum(outcome.resumed for outcome in outcomes)} resumptions")
+        resumed = sum(outcome.resumed for outcome in outcomes)
+        self.resumed += resumed
+        self.figures.append(f"{figures}, {resumed} resumptions")
         assert figures.clean, figures
 
 
@@ -96,6 +105,19 @@ def until_replaced(pipeline: Pipeline, component: str, before: list[Json]) -> No
         return not old & {p["metadata"]["uid"] for p in now} and sum(map(serving, now)) == len(before)
 
     until(replaced, f"new {component} pods", REPLACED_SECONDS, lambda: names(pipeline.pods(component)))
+
+
+def busy_gateway(pipeline: Pipeline) -> Json:
+    """A gateway that has clients, as its own metrics say."""
+
+    def sessions(pod: Json) -> float:
+        page = execute(pod["metadata"]["name"], pipeline.namespace, "python", "-c", SESSIONS)
+        return float(page)
+
+    def find() -> Json | None:
+        return next((pod for pod in pipeline.staying("gateway") if serving(pod) and sessions(pod)), None)
+
+    return until(find, "a gateway with clients", REPLACED_SECONDS)
 
 
 def uids(pods: list[Json]) -> set[str]:

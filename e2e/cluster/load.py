@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hearing import Outcome, read, verdict
 from kubectl import apply, delete, execute, kubectl, tool
+from pipelines import PAUSE_MILLISECONDS
 from pods import not_on, plain_pod, until_ended, until_running
 from progress import say, until
 from settings import Settings
@@ -31,8 +32,8 @@ class Speaker:
     clips: tuple[Clip, ...]
     target: str | None = None
     partials: bool = True
-    gap: float = 1.0
-    """Seconds of silence after each clip."""
+    gap: float = 1.5 * PAUSE_MILLISECONDS / 1000
+    """Seconds of silence after each clip, which end the utterance."""
 
     def task(self) -> dict[str, object]:
         """As ``talk.py`` reads it."""

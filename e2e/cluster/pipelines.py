@@ -17,8 +17,8 @@ READY_SECONDS = 420.0
 GONE_SECONDS = 180.0
 LABEL = "speechpipe.dev/pipeline"
 COMPONENT = "speechpipe.dev/component"
-LONG_PAUSE_MILLISECONDS = 2000
-"""Where texts are compared: a caller that the machine holds up for a moment has not paused yet."""
+PAUSE_MILLISECONDS = 2000
+"""Silence that ends an utterance, long: a caller that a busy machine holds up for a moment has not paused yet."""
 MODELS = "/models"
 """Where a pipeline's pods have their models."""
 WEIGHTS = "/weights"
@@ -55,7 +55,7 @@ def document(name: str, namespace: str, settings: Settings, storage_class: str, 
         "gateway": {
             "replicas": 1,
             "auth": {"mode": "none"},
-            "vad": {"silenceThresholdMilliseconds": 500},
+            "vad": {"silenceThresholdMilliseconds": PAUSE_MILLISECONDS},
             "env": GATEWAY_ENV,
             "resources": SMALL,
         },
@@ -130,9 +130,13 @@ class Pipeline:
         until(lambda: healthy(self.get()), f"pipeline {self.name} to be whole", seconds, lambda: summary(self.get()))
 
     def pods(self, component: str = "") -> list[Json]:
-        """Its pods, or those of one component."""
+        """Its pods, or those of one component, also while they end."""
         chosen = f"{LABEL}={self.name}" + (f",{COMPONENT}={component}" if component else "")
         return items("pods", self.namespace, chosen)
+
+    def staying(self, component: str = "") -> list[Json]:
+        """Its pods, or those of one component, that nobody has told to end."""
+        return [pod for pod in self.pods(component) if "deletionTimestamp" not in pod["metadata"]]
 
     def change(self, **spec: Any) -> None:
         """Change fields of its spec, merged by key; None removes one."""

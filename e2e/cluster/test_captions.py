@@ -7,7 +7,7 @@ import pytest
 from at_home import talk, up
 from hearing import Outcome
 from load import Load, Speaker
-from pipelines import LONG_PAUSE_MILLISECONDS, Pipeline
+from pipelines import Pipeline
 from settings import Settings
 from voices import every_clip
 
@@ -15,9 +15,8 @@ from voices import every_clip
 def everybody() -> list[Speaker]:
     """All clips, each once: one caller for each sample rate."""
     clips = every_clip()
-    gap = 1.5 * LONG_PAUSE_MILLISECONDS / 1000
     return [
-        Speaker(f"{rate}-hz", tuple(clip for clip in clips if clip.rate == rate), gap=gap)
+        Speaker(f"{rate}-hz", tuple(clip for clip in clips if clip.rate == rate))
         for rate in sorted({clip.rate for clip in clips})
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from faulting import Stage, drained, kill_pod, uids, until_replaced
+from faulting import Stage, busy_gateway, drained, kill_pod, uids, until_replaced
 from kubectl import CommandError, delete, execute, find, get, patch
 from pipelines import Pipeline, hosted, model, translation
 from progress import until
@@ -50,7 +50,7 @@ def test_a_deleted_stt_pod_costs_nothing(stage: Stage, rounds: int) -> None:
     with stage.played() as scene:
         for turn in range(rounds):
             scene.before(f"STT pod, {turn + 1} of {rounds}")
-            kill_pod(stage.pipeline.pods("stt")[0], at_once=turn % 2 == 1)
+            kill_pod(stage.pipeline.staying("stt")[0], at_once=turn % 2 == 1)
             scene.recorder.until_said("SttReady", "False")
             scene.after()
             assert scene.recorder.story.said("Ready", "False")
@@ -61,9 +61,10 @@ def test_a_deleted_gateway_costs_nothing(stage: Stage, rounds: int) -> None:
     with stage.played() as scene:
         for turn in range(rounds):
             scene.before(f"gateway, {turn + 1} of {rounds}")
-            kill_pod(stage.pipeline.pods("gateway")[turn % 2], at_once=turn % 2 == 1)
+            kill_pod(busy_gateway(stage.pipeline), at_once=turn % 2 == 1)
             scene.recorder.until_said("GatewayReady", "False")
             scene.after()
+    assert stage.resumed >= rounds
 
 
 def test_a_deleted_redis_costs_nothing(stage: Stage, rounds: int) -> None:
@@ -85,7 +86,7 @@ def test_a_deleted_operator_costs_nothing(stage: Stage, operator: Release, round
     with stage.played() as scene:
         for turn in range(rounds):
             scene.before(f"operator, {turn + 1} of {rounds}")
-            pods, old = uids(stage.pipeline.pods()), operator.operators()
+            pods, old = uids(stage.pipeline.staying()), operator.operators()
             kill_pod(old[0], at_once=turn % 2 == 1)
             name = f"{stage.pipeline.name}-gateway"
             before = get("pdb", name, stage.pipeline.namespace)["metadata"]["uid"]
@@ -98,7 +99,7 @@ def test_a_deleted_operator_costs_nothing(stage: Stage, operator: Release, round
             until(mended, "the next operator to mend what was deleted", MENDED_SECONDS)
             assert not uids(old) & uids([pod for pod in operator.operators() if serving(pod)])
             scene.after()
-            assert uids(stage.pipeline.pods()) == pods
+            assert uids(stage.pipeline.staying()) == pods
             assert not scene.recorder.story.said("Ready", "False")
 
 
@@ -125,7 +126,7 @@ def test_a_new_model_costs_nothing(stage: Stage, settings: Settings, rounds: int
         for turn in range(rounds):
             name = ("base", "tiny.en")[turn % 2]
             scene.before(f"model {name}, {turn + 1} of {rounds}")
-            pods = stage.pipeline.pods("stt")
+            pods = stage.pipeline.staying("stt")
             stage.pipeline.change(stt=model(name, settings))
             scene.recorder.until_said("Progressing", "True", "RollingOut")
             until_replaced(stage.pipeline, "stt", pods)
@@ -142,7 +143,7 @@ def test_a_new_password_costs_nothing(stage: Stage, rounds: int) -> None:
             scene.before(f"password, {turn + 1} of {rounds}")
             old = password(pipeline)
             new = f"changed-{turn}-{old[:8]}"
-            every = {name: pipeline.pods(name) for name in ("redis", "gateway", "stt", "translation")}
+            every = {name: pipeline.staying(name) for name in ("redis", "gateway", "stt", "translation")}
             write_password(pipeline, {"password": new, "password-previous": old})
             scene.recorder.until_said("RedisReady", "False")
             for name, pods in every.items():

@@ -64,7 +64,7 @@ def test_an_upgrade_and_a_rollback_change_no_pod_of_a_pipeline(
     pipeline's pods are the same ones as before, and nothing is lost.
     """
     pipeline = installed(release)
-    pods, first = uids(pipeline.pods()), release.revision()
+    pods, first = uids(pipeline.staying()), release.revision()
     pilots = [uids(release.operators())]
     load = Load("load", release.namespace, speakers(1, clips), pipeline.url, folder)
     told = {"settings": {"logLevel": "debug"}}
@@ -82,7 +82,7 @@ def test_an_upgrade_and_a_rollback_change_no_pod_of_a_pipeline(
     report(f"operator replaced {len(pilots) - 1} times; {figures}")
     assert not pilots[0] & pilots[1]
     assert not pilots[1] & pilots[2]
-    assert uids(pipeline.pods()) == pods
+    assert uids(pipeline.staying()) == pods
     assert not any(state["restartCount"] for pod in pipeline.pods() for state in pod["status"]["containerStatuses"])
     assert figures.clean, figures
 

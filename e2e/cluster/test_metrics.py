@@ -51,7 +51,7 @@ def test_every_pod_counts_what_went_through(
     pages = {
         component: scraped(scraper, namespace, f"{pod['status']['podIP']}:{port}")
         for component, port in HEALTH_PORTS.items()
-        for pod in standing.pods(component)
+        for pod in standing.staying(component)
     }
     for component, page in pages.items():
         assert "speechpipe_redis_up" in page, f"{component}: {sorted(page)}"

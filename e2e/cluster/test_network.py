@@ -30,11 +30,9 @@ class Probes:
     settings: Settings
     made: list[tuple[str, str]] = field(default_factory=list)
 
-    def pod(self, name: str, namespace: str, *, node: str = "") -> str:
-        """A pod that can run the suite's programs; on a node's own network where that is named."""
+    def pod(self, name: str, namespace: str) -> str:
+        """A pod that can run the suite's programs; its name."""
         pod = plain_pod(name, namespace, self.settings.image("client"), WAIT)
-        if node:
-            pod["spec"] |= {"hostNetwork": True, "nodeName": node, "tolerations": [{"operator": "Exists"}]}
         delete("pod", name, namespace=namespace)
         apply(pod)
         self.made.append((name, namespace))
@@ -61,13 +59,13 @@ def vantages(
     found = [
         Vantage("a pod of another namespace", namespace, probes.pod("stranger", namespace), METRICS | PUBLIC),
         Vantage("a pod beside the pipeline", home, probes.pod("neighbour", home), METRICS | PUBLIC),
-        Vantage("a worker of the pipeline", home, standing.pods("stt")[0]["metadata"]["name"], everything),
+        Vantage("a worker of the pipeline", home, standing.staying("stt")[0]["metadata"]["name"], everything),
         Vantage("a pod beside the operator", operator.namespace, probes.pod("aide", operator.namespace), everything),
     ]
     # Not on a node of the pipeline's pods: what a node sends to its own is let through everywhere, for its probes.
-    if elsewhere := sorted(set(agents.pods) - {pod["spec"]["nodeName"] for pod in standing.pods()}):
-        host = probes.pod("outsider", agents.namespace, node=elsewhere[0])
-        found.append(Vantage("a machine outside the pods' network", agents.namespace, host, PUBLIC))
+    if elsewhere := sorted(set(agents.pods) - {pod["spec"]["nodeName"] for pod in standing.staying()}):
+        host = agents.pods[elsewhere[0]]
+        found.append(Vantage("a machine outside the pods' network", agents.namespace, host, PUBLIC, python=False))
     probes.ready()
     yield found
     probes.remove()
@@ -76,14 +74,19 @@ def vantages(
 @pytest.fixture(scope="module")
 def doors(standing: Pipeline, operator: Release) -> list[Door]:
     """Everything that listens."""
-    metrics = {"the gateway": ("gateway", 8080), "stt": ("stt", 8081), "translation": ("translation", 8082)}
     service = get("service", f"{standing.name}-gateway", standing.namespace)["spec"]
     (pilot,) = operator.operators()
+
+    def port(component: str, number: int) -> str:
+        return f"{address(standing.staying(component)[0])}:{number}"
+
     return [
-        Door(CAPTIONS, f"{address(standing.pods('gateway')[0])}:5026"),
+        Door(CAPTIONS, port("gateway", 5026)),
         Door(SERVICE, f"{service['clusterIP']}:80"),
-        Door(REDIS, f"{address(standing.pods('redis')[0])}:6379"),
-        *(Door(f"metrics of {name}", f"{address(standing.pods(part)[0])}:{n}") for name, (part, n) in metrics.items()),
+        Door(REDIS, port("redis", 6379)),
+        Door("metrics of the gateway", port("gateway", 8080)),
+        Door("metrics of stt", port("stt", 8081)),
+        Door("metrics of translation", port("translation", 8082)),
         Door("metrics of the operator", f"{address(pilot)}:8080"),
     ]
 

@@ -55,15 +55,21 @@ def said(pipeline: Pipeline, settings: Settings, clip: Clip, folder: Path) -> st
     return outcomes[0].text
 
 
+def from_image(pipeline: Pipeline, settings: Settings) -> None:
+    """Let the weights come in an image, whatever was before."""
+    wanted = model("tiny.en", settings)
+    pipeline.change(stt=wanted | {"modelCache": wanted["modelCache"] | {"pvc": None}})
+    pipeline.until_healthy()
+
+
 @pytest.mark.timeout(1200)
 def test_weights_come_in_an_image(
     pipeline: Pipeline, settings: Settings, clips: list[Clip], folder: Path, report: Callable[[str], None]
 ) -> None:
     """An init container copies the weights out of an image, and a worker that may fetch nothing decodes with them."""
-    pipeline.change(stt=model("tiny.en", settings))
-    pipeline.until_healthy()
+    from_image(pipeline, settings)
     text = said(pipeline, settings, clips[0], folder)
-    (pod,) = pipeline.pods("stt")
+    (pod,) = pipeline.staying("stt")
     (copied,) = pod["spec"]["initContainers"]
     report(f"weights of {copied['image']}: {text!r}")
     assert copied["image"] == settings.model_image("tiny.en")
@@ -84,9 +90,8 @@ def test_weights_come_in_a_filled_volume(
     pipeline.change(stt={"modelCache": {"image": None, "pvc": {"claimName": filled}}})
     pipeline.until_healthy()
     text = said(pipeline, settings, clips[0], folder)
-    (pod,) = pipeline.pods("stt")
+    (pod,) = pipeline.staying("stt")
     report(f"weights of claim {filled}: {text!r}")
     assert "initContainers" not in pod["spec"]
     assert json.dumps(get("pvc", filled, pipeline.namespace)["spec"]) == before
-    pipeline.change(stt={"modelCache": {"pvc": None}} | model("tiny.en", settings))
-    pipeline.until_healthy()
+    from_image(pipeline, settings)  # so that the claim is free again

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts" / "monitoring"))
 
 from callers import TappedConnection
 from speech import Clip

@@ -70,6 +70,11 @@ class Service:
         return self._process.pid
 
     @property
+    def address(self) -> str:
+        """``host:port`` of its health and metrics."""
+        return f"127.0.0.1:{self._health}"
+
+    @property
     def alive(self) -> bool:
         """Whether it runs; a stopped one does."""
         return self._process is not None and self._process.poll() is None
@@ -127,7 +132,7 @@ class Service:
         )
 
     def _get(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return aiohttp.request("GET", f"http://127.0.0.1:{self._health}{path}", timeout=aiohttp.ClientTimeout(total=3))
+        return aiohttp.request("GET", f"http://{self.address}{path}", timeout=aiohttp.ClientTimeout(total=3))
 
 
 def _inherited() -> dict[str, str]:

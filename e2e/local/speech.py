@@ -59,6 +59,13 @@ def recording(path: Path, text: str) -> Clip:
     return Clip(path.stem, text, rate, to_int16(samples.mean(axis=1)))
 
 
+def breathless(library: list[Clip], times: int = 3) -> Clip:
+    """All of them again and again without a pause: there is time for partials however slow the machine is."""
+    some = library * times
+    samples = np.concatenate([clip.samples for clip in some])
+    return Clip("breathless", " ".join(clip.text for clip in some), some[0].rate, samples)
+
+
 def endless(library: list[Clip], first: int) -> Iterator[Clip]:
     """The clips round and round, beginning with number ``first``."""
     return cycle(library[first % len(library) :] + library[: first % len(library)])

@@ -216,6 +216,22 @@ MISTAKES = [
     Mistake("spec: {images: {registry: 'https://a'}}", "spec.images.registry", "match", "not allowed"),
     Mistake("spec: {images: {pullPolicy: always}}", "spec.images.pullPolicy", '"Always"', "did you mean Always?"),
     Mistake("spec: {images: {pullSecrets: [a, a]}}", "pullSecrets", "Duplicate value", "more than once"),
+    Mistake("spec: {monitoring: {tracing: {}}}", "tracing.endpoint", "Required value", "required, but missing"),
+    Mistake(
+        "spec: {monitoring: {tracing: {endpoint: 'collector:4317'}}}", "tracing.endpoint", "no address of a collector"
+    ),
+    Mistake(
+        "spec: {monitoring: {tracing: {endpoint: 'http://a', samplePercent: 0}}}",
+        "tracing.samplePercent",
+        "greater than or equal to 1",
+        "at least 1",
+    ),
+    Mistake(
+        "spec: {monitoring: {tracing: {endpoint: 'http://a', samplePercent: 0.5}}}",
+        "tracing.samplePercent",
+        "must be of type integer",
+        "whole number",
+    ),
     Mistake("spec: {monitoring: {interval: 15}}", "monitoring.interval", "must be of type string", "needs text"),
     Mistake("spec: {monitoring: {interval: 15 s}}", "monitoring.interval", "should match", "not allowed"),
     Mistake("spec: {networkPolicies: {gatewayFrom: [A]}}", "gatewayFrom[0]", "should match", "not allowed"),

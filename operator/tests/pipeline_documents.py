@@ -131,7 +131,11 @@ spec:
     redis: d
     pullPolicy: Always
     pullSecrets: [a, b]
-  monitoring: {podMonitor: disabled, interval: 1h, labels: {a: b}}
+  monitoring:
+    podMonitor: disabled
+    interval: 1h
+    labels: {a: b}
+    tracing: {endpoint: 'https://otel.example.com/in', samplePercent: 100}
   networkPolicies: {enabled: false, gatewayFrom: [a, b], operatorNamespace: c}
   proxy: {httpProxy: 'http://p', httpsProxy: 'http://p', noProxy: 'a,b'}
   caBundle: {configMap: ca, key: bundle.pem}

@@ -114,6 +114,23 @@ def test_an_identity_provider_reaches_the_gateway(tmp_path: Path) -> None:
     assert (rule.issuer, rule.audience, rule.algorithms) == ("https://a.example", "us", ("EdDSA", "ES256"))
 
 
+def test_traces_go_where_the_spec_says() -> None:
+    """Every service records to the collector, a share of segments, by the pipeline's name; its own env goes first."""
+    tracing = "  monitoring: {tracing: {endpoint: 'http://otel:4318', samplePercent: 5}}\n"
+    sampler = "  stt: {env: {OTEL_TRACES_SAMPLER: always_on}}\n"
+    plan = make_plan(load_text(MINIMAL + tracing + sampler, "x.yaml")[0])
+    for name in SETTINGS:
+        env = {key: shown(value) for key, value in plan.component(name).env.items()}
+        assert env["OTEL_TRACES_SAMPLER"] == ("always_on" if name == "stt" else "parentbased_traceidratio")
+        assert env["OTEL_TRACES_SAMPLER_ARG"] == "0.05"
+        assert env["OTEL_RESOURCE_ATTRIBUTES"] == "speechpipe.pipeline=minimal"
+        given = {"auth": "off", "otel_exporter_otlp_endpoint": env["OTEL_EXPORTER_OTLP_ENDPOINT"]}
+        settings: Any = _settings(name).model_validate_strings(given)
+        assert settings.traces_endpoint == "http://otel:4318/v1/traces"
+    assert not any(key.startswith("OTEL_") for key in plan.component("redis").env)
+    assert not any(key.startswith("OTEL_") for key in minimal().component("stt").env)
+
+
 def test_a_plan_without_translation_has_no_translator() -> None:
     """No translation section, no translation worker."""
     (pipeline,) = load_text(MINIMAL.replace("  translation: {}\n", ""), "x.yaml")

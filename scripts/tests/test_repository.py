@@ -64,6 +64,7 @@ def test_generated_files_are_what_the_code_says(root: Path, tmp_path: Path) -> N
         "SETTINGS_PAGE": "docs/settings.md",
         "CRD": "crds/speechpipelines.yaml",
         "RESOURCE_PAGE": "docs/resource.md",
+        "METRICS_PAGE": "docs/metrics.md",
     }
     written = {name: tmp_path / Path(file).name for name, file in files.items()}
     chart = tmp_path / "chart"

@@ -27,6 +27,8 @@ examples (PYTHONPATH=e2e/kind .venv/bin/python -m kind_cluster ...; or make clus
   down                               remove everything, whatever state it is in
 """
 GIVEN = "KUBECONFIG"
+OURS = "KIND_CLUSTER"
+"""Set for commands that run in a cluster made here: its name."""
 
 
 def main() -> int:
@@ -130,7 +132,7 @@ def _recorded(*stages: str) -> Record:
 
 def _environment(found: Record) -> dict[str, str]:
     """A command's environment: its variables lead to the engine and the cluster."""
-    cluster = {GIVEN: str(record.kubeconfig())} if found.stage == "cluster" else {}
+    cluster = {GIVEN: str(record.kubeconfig()), OURS: record.NAME} if found.stage == "cluster" else {}
     return {**os.environ, **found.env, **cluster, "PATH": _path(os.environ["PATH"])}
 
 

@@ -54,9 +54,10 @@ def write(image: Image, archive: Path) -> None:
 
 def pack(root: Path, archive: Path, *exclude: str) -> None:
     """Pack a folder as a layer, in one order and with one time, owners and extended attributes kept."""
-    tar = ["tar", "--create", "--sort=name", "--mtime=@0", "--numeric-owner", "--xattrs", f"--directory={root}"]
+    pax = "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"  # else each packing differs
+    tar = ["tar", "--create", "--format=posix", pax, "--sort=name", "--mtime=@0", "--numeric-owner", "--xattrs"]
     leave = [f"--exclude={pattern}" for pattern in exclude]
-    subprocess.run([*tar, *leave, f"--file={archive}", "."], check=True)
+    subprocess.run([*tar, *leave, f"--directory={root}", f"--file={archive}", "."], check=True)
 
 
 def contents(archive: Path) -> dict[str, str]:

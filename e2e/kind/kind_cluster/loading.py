@@ -1,7 +1,8 @@
 """Loads image archives into the nodes' containerd, those alone that a node does not have yet."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,23 +30,21 @@ def load(ground: Ground, archives: Sequence[Path], *, everywhere: bool = False) 
             wanted = archive.contents(path)
         except (OSError, ValueError) as error:
             raise StepError(f"{path} can't be loaded: {error}") from error
-        lacking = [node for node in nodes if missing(ground, node, wanted)]
+        there = {node: present(ground, node, wanted) for node in nodes}
+        lacking = [node for node in nodes if there[node] != wanted]
         if not lacking:
             continue
         title = f"{', '.join(wanted)} ({path.stat().st_size / 1e6:.0f} MB) to {', '.join(lacking)}"
         with step(title), ThreadPoolExecutor(len(lacking)) as pool:
-            for done in [pool.submit(_import, ground, node, path) for node in lacking]:
+            for done in [pool.submit(_replace, ground, node, path, set(there[node].values())) for node in lacking]:
                 done.result()
 
 
-def missing(ground: Ground, node: str, wanted: Mapping[str, str]) -> bool:
-    """Whether a node lacks any of the tags, or has it for another image."""
-    listing = ground.ask("docker", "exec", node, *CTR, "images", "ls")
-    targets = manifests(listing)
-    return any(
-        tag not in targets or _config_of(ground, node, targets[tag]) != digest
-        for tag, digest in ((canonical(tag), digest) for tag, digest in wanted.items())
-    )
+def present(ground: Ground, node: str, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Those of the tags that a node has, each with its image's config digest."""
+    targets = manifests(ground.ask("docker", "exec", node, *CTR, "images", "ls"))
+    spelled = {tag: canonical(tag) for tag in wanted}
+    return {tag: _config_of(ground, node, targets[name]) for tag, name in spelled.items() if name in targets}
 
 
 def manifests(listing: str) -> dict[str, str]:
@@ -71,7 +70,11 @@ def _config_of(ground: Ground, node: str, manifest: str) -> str:
     return str(document.get("config", {}).get("digest", ""))
 
 
-def _import(ground: Ground, node: str, path: Path) -> None:
+def _replace(ground: Ground, node: str, path: Path, old: Set[str]) -> None:
     command = ("docker", "exec", "--interactive", node, *CTR, "images", "import", "--all-platforms", "-")
     with path.open("rb") as stdin:
         run([*ground.prefix, *command], ground.logs / f"load-{node}.log", ground.env, stdin)
+    for digest in filter(None, old):
+        # The kubelet's view of the image that had the tag: it would keep its layers.
+        with contextlib.suppress(StepError):
+            ground.ask("docker", "exec", node, *CTR, "images", "rm", digest)

@@ -62,7 +62,8 @@ def run(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(PROGRESS_SECONDS)
                 break
-            say(f"   {time.monotonic() - began:.0f} s: {(tail(log, 1) or ['no output yet'])[0][:120]}")
+            (last,) = tail(log, 1)
+            say(f"   {time.monotonic() - began:.0f} s: {'no output yet' if last.startswith('$ ') else last[:120]}")
     finally:
         if process.poll() is None:
             process.terminate()

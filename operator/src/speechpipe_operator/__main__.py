@@ -5,6 +5,7 @@ With ``crds`` or ``purge`` as its first word it does that once instead.
 
 import sys
 
+import speechpipe_common.early  # noqa: F401 - before what takes long
 from speechpipe_common.settings import load
 from speechpipe_common.settings_text import help_text
 from speechpipe_operator.install import commands

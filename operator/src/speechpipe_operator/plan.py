@@ -1,5 +1,6 @@
 """From a ``SpeechPipeline`` to its components, the same for a cluster and one machine. Pure: no file, no process."""
 
+from dataclasses import replace
 from typing import Final
 
 from speechpipe_operator.components import (
@@ -43,7 +44,23 @@ def make_plan(pipeline: SpeechPipeline) -> Plan:
         components.append(_translation(spec, spec.translation))
     if spec.redis.managed is not None:
         components.insert(0, _redis(spec, spec.redis.managed))
+    tracing = _tracing(pipeline)
+    components = [replace(it, env=tracing | it.env) if it.name != REDIS else it for it in components]
     return Plan(pipeline.metadata.name, tuple(components))
+
+
+def _tracing(pipeline: SpeechPipeline) -> dict[str, EnvValue]:
+    """Where spans go, by the names that OpenTelemetry's SDK has; what a component's own env says goes before it."""
+    tracing = pipeline.spec.monitoring.tracing
+    if tracing is None:
+        return {}
+    about = {"speechpipe.pipeline": pipeline.metadata.name, "k8s.namespace.name": pipeline.metadata.namespace}
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": tracing.endpoint,
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": f"{tracing.sample_percent / 100:g}",
+        "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{name}={value}" for name, value in about.items() if value),
+    }
 
 
 def _redis(spec: Spec, managed: ManagedRedis) -> Component:

@@ -113,3 +113,19 @@ def test_link_metrics_follow_the_connection():
     metrics.regained()
     assert registry.get_sample_value("speechpipe_redis_up") == 1
     assert registry.get_sample_value("speechpipe_redis_reconnects_total") == 1
+
+
+def test_streams_that_are_expected_are_shown_before_their_first_job():
+    """A counter that begins at 1 has no increase for Prometheus. A wait below 0, of clocks that differ, counts as 0."""
+    registry = CollectorRegistry()
+    metrics = ConsumerMetrics(registry)
+    metrics.expect(["audio_jobs"])
+    buried = {"stream": "audio_jobs", "outcome": "buried"}
+    assert registry.get_sample_value("speechpipe_jobs_settled_total", buried) == 0
+    handed = {"stream": "audio_jobs", "reason": "failed"}
+    assert registry.get_sample_value("speechpipe_jobs_handed_back_total", handed) == 0
+    metrics.waited("audio_jobs", 0.5)
+    metrics.waited("audio_jobs", -3)
+    stream = {"stream": "audio_jobs"}
+    assert registry.get_sample_value("speechpipe_job_wait_seconds_count", stream) == 2
+    assert registry.get_sample_value("speechpipe_job_wait_seconds_sum", stream) == 0.5

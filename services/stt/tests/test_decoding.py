@@ -11,7 +11,9 @@ import msgspec
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
+from speechpipe_common.consumer import Entry
 from speechpipe_common.messages import AudioJob, JobKind
+from speechpipe_common.store import JobRef
 from speechpipe_common.testing import eventually
 from speechpipe_stt.decoding import Decoding, Heard
 from speechpipe_stt.engine import EngineError, Task, Transcription, Utterance
@@ -72,7 +74,8 @@ class Model:
     def want(self, *speech: Speech, kind: JobKind = "final", **job: object) -> list["asyncio.Task[object]"]:
         """Ask for some speech together; what becomes of each is ``said``."""
         jobs = [msgspec.structs.replace(JOB, kind=kind, client=each.name, **job) for each in speech]
-        orders = [self.decoding.enqueue(one, each) for one, each in zip(jobs, speech, strict=True)]
+        entries = [Entry(JobRef("jobs", "group", f"{number}-0"), one, b"", 1) for number, one in enumerate(jobs)]
+        orders = [self.decoding.enqueue(entry, each) for entry, each in zip(entries, speech, strict=True)]
         return [asyncio.create_task(said(self.decoding, order)) for order in orders]
 
     async def calling(self, calls: int) -> None:
@@ -113,6 +116,17 @@ async def test_what_waits_together_is_decoded_together(model: Model) -> None:
     model.engine.go(2)
     assert await asyncio.gather(*waiting) == [f"s{index}" for index in range(6)]
     assert [len(call) for call in model.engine.calls] == [4, 2]
+
+
+async def test_an_outcome_waits_for_no_later_call(model: Model) -> None:
+    """What a call has decoded is said while the next call runs."""
+    early, late = model.want(*names("early", 2)), model.want(Speech("late", group=1))
+    model.engine.go()
+    assert await asyncio.gather(*early) == ["early0", "early1"]
+    await model.calling(2)
+    assert not late[0].done()
+    model.engine.go()
+    await asyncio.gather(*late)
 
 
 async def test_a_final_goes_before_partials_that_came_first(model: Model) -> None:

@@ -185,6 +185,23 @@ def test_a_hub_id_is_downloaded_once(hub: ThreadingHTTPServer, tmp_path: Path) -
     assert asked == []
 
 
+def test_without_pip_the_hub_has_the_packaged_models_too(hub: ThreadingHTTPServer, tmp_path: Path) -> None:
+    """In an image, which has no pip, ``base`` comes from the hub; where the cache has it, that is taken."""
+    endpoint = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}", "HF_HOME": str(tmp_path / "hub")}
+    code = f"import sys; sys.modules['pip'] = None\n{RESOLVE}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "base", "online"],
+        env={**os.environ, "HF_HUB_DISABLE_XET": "1", "XDG_CACHE_HOME": str(tmp_path), **endpoint},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (Path(done.stdout.strip()) / "model.bin").read_bytes() == b"weights"
+    asked: list[str] = hub.RequestHandlerClass.asked  # type: ignore[attr-defined]  # typeshed makes it a callable
+    assert any("Systran/faster-whisper-base" in path for path in asked)
+
+
 def test_damage_in_the_hub_cache_is_found(hub: ThreadingHTTPServer, tmp_path: Path) -> None:
     """Weights in the hub's cache that are not what the hub named them after are refused."""
     endpoint = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}", "HF_HOME": str(tmp_path)}

@@ -22,6 +22,9 @@ from speechpipe_operator.spec import CaBundle, ModelCache
 READABLE: Final = 0o440
 """Mode of mounted secrets: for the pod's user and group."""
 
+COPIED: Final = f"{RUN}/models"
+"""Where the volume is while models are copied into it: mounted at /models, it would hide an image's own /models."""
+
 JOIN: Final = """\
 import ssl, sys
 from pathlib import Path
@@ -84,10 +87,10 @@ def _models(frame: Frame, component: Component, cache: ModelCache, made: Mounts)
                 "name": "models",
                 "image": cache.image.reference,
                 "imagePullPolicy": frame.pipeline.spec.images.pull_policy,
-                "command": ["/bin/sh", "-c", f'exec cp -R "$0"/. {MODELS}/', cache.image.path],
+                "command": ["/bin/sh", "-c", f'exec cp -R "$0"/. {COPIED}/', cache.image.path],
                 "resources": _helper_resources(),
                 **every_container(),
-                "volumeMounts": [{"name": "models", "mountPath": MODELS}],
+                "volumeMounts": [{"name": "models", "mountPath": COPIED}],
             }
         )
 

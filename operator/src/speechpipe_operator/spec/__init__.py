@@ -9,13 +9,13 @@ from speechpipe_operator.spec.base import SecretKey, bytes_of
 from speechpipe_operator.spec.exposure import (
     HttpRoute,
     Ingress,
-    Monitoring,
     NetworkPolicies,
     ParentRef,
     ServiceExposure,
 )
 from speechpipe_operator.spec.gateway import Gateway, Limits, Vad
 from speechpipe_operator.spec.kubernetes import FORBIDDEN_IN_PODS, PodTemplate
+from speechpipe_operator.spec.monitoring import Monitoring, Tracing
 from speechpipe_operator.spec.pipeline import API_VERSION, AUTO, KIND, Languages, Metadata, Spec, SpeechPipeline
 from speechpipe_operator.spec.redis import ExternalRedis, ManagedRedis, Redis
 from speechpipe_operator.spec.scheduling import (
@@ -67,6 +67,7 @@ __all__ = [
     "SpeechPipeline",
     "Stt",
     "Toleration",
+    "Tracing",
     "Translation",
     "Vad",
     "bytes_of",

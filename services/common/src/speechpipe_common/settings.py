@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from speechpipe_common.addresses import COLLECTOR_URL
 from speechpipe_common.redaction import redact_url
 from speechpipe_common.settings_text import SettingRow, help_text, markdown, rows
 
@@ -32,6 +33,7 @@ def _redis_url(value: str) -> str:
 
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+HttpUrl = Annotated[str, Field(pattern=rf"^$|{COLLECTOR_URL}")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -71,6 +73,23 @@ class ServiceSettings(ProcessSettings):
         pattern=r"^[A-Za-z0-9_.:-]*$",
         description="Put before every Redis name; pipelines that share a Redis use different ones.",
     )
+    otel_exporter_otlp_endpoint: HttpUrl = Field(
+        default="",
+        description="Where traces go: base URL of a collector that takes OTLP over HTTP, as in http://collector:4318; "
+        "empty: nothing is recorded. The other variables of OpenTelemetry's SDK count as well.",
+    )
+    otel_exporter_otlp_traces_endpoint: HttpUrl = Field(
+        default="", description="Whole URL for traces, instead of the base URL with /v1/traces behind it."
+    )
+    otel_sdk_disabled: bool = Field(default=False, description="Record nothing, whatever the endpoint.")
+
+    @property
+    def traces_endpoint(self) -> str:
+        """URL that traces are sent to; empty: none are recorded."""
+        if self.otel_sdk_disabled:
+            return ""
+        base = self.otel_exporter_otlp_endpoint.rstrip("/")
+        return self.otel_exporter_otlp_traces_endpoint or (f"{base}/v1/traces" if base else "")
 
 
 class WorkerSettings(ServiceSettings):

@@ -2,6 +2,7 @@
 
 import sys
 
+import speechpipe_common.early  # noqa: F401 - before what takes long
 from speechpipe_common.settings import load
 from speechpipe_stt.settings import SttSettings
 from speechpipe_stt.worker import run

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from speechpipe_common.consumer import Entry, together
 from speechpipe_common.messages import AudioJob
 from speechpipe_stt import jobs
 from speechpipe_stt.engine import Engine, EngineError, SteppingEngine, Task, Transcription, Utterance
@@ -33,7 +34,7 @@ class Heard:
 class Order:
     """A task in this worker's hands, from its first waiting to its outcome."""
 
-    job: AudioJob
+    entry: Entry[AudioJob]
     waiting: Waiting
     seconds: float = 0.0
     done: "asyncio.Future[Heard | Stale]" = field(default_factory=asyncio.Future)
@@ -47,14 +48,18 @@ class Decoding:
         most: Utterances of one call at most.
         thread: The one thread that the model is used from.
         metrics: Counts calls.
+        model: Its name, for traces.
     """
 
-    def __init__(self, engine: Engine, most: int, thread: ThreadPoolExecutor, metrics: SttMetrics) -> None:
+    def __init__(
+        self, engine: Engine, most: int, thread: ThreadPoolExecutor, metrics: SttMetrics, model: str = ""
+    ) -> None:
         self._engine: SteppingEngine = engine if isinstance(engine, SteppingEngine) else OneByOne(engine)
         self._most = most
         self._thread = thread
         self._metrics = metrics
-        self._model = asyncio.Lock()
+        self._working: asyncio.Task[None] | None = None
+        self._name = model
         self._preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare")
         self._orders: dict[Waiting, Order] = {}
         self._pace = Pace()
@@ -66,10 +71,13 @@ class Decoding:
         """What each utterance needs of the model."""
         return await asyncio.get_running_loop().run_in_executor(self._preparing, self._engine.prepare, batch)
 
-    def enqueue(self, job: AudioJob, task: Task) -> Order:
-        """Let a task wait for the model; ``outcome`` must be awaited for it."""
-        waiting = Waiting(job, task, time.monotonic())
-        order = self._orders[waiting] = Order(job, waiting)
+    def enqueue(self, entry: Entry[AudioJob], task: Task) -> Order:
+        """Let the task of a job wait for the model; ``outcome`` must be awaited for it."""
+        waiting = Waiting(entry.job, task, time.monotonic())
+        order = self._orders[waiting] = Order(entry, waiting)
+        if self._working is None or self._working.done():
+            # It begins once this turn of the loop is over, so that the first call takes all that was enqueued in it.
+            self._working = asyncio.create_task(self._work())
         return order
 
     async def outcome(self, order: Order) -> Heard | Stale:
@@ -79,12 +87,7 @@ class Decoding:
             Exception: the engine failed in a call that this task was part of.
         """
         try:
-            while not order.done.done():
-                # Whoever has the model makes the most urgent call, which need not be their own.
-                async with self._model:
-                    if not order.done.done():
-                        await self._call()
-            return order.done.result()
+            return await order.done
         finally:
             self._orders.pop(order.waiting, None)
             self._changed.set()
@@ -101,8 +104,11 @@ class Decoding:
                 continue
 
     async def close(self) -> None:
-        """Prepare nothing more."""
+        """Begin nothing more."""
         self._preparing.shutdown(wait=False, cancel_futures=True)
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.wait([self._working])
 
     def _waiting(self) -> int:
         """How many wait for a call that has not begun."""
@@ -111,21 +117,27 @@ class Decoding:
     def _remaining(self) -> float:
         return 0.0 if self._ends_at is None else self._ends_at - time.monotonic()
 
-    async def _call(self) -> None:
-        self._drop_stale()
-        open_orders = [waiting for waiting, order in self._orders.items() if not order.done.done()]
-        chosen = [self._orders[waiting] for waiting in choose(open_orders, self._most, self._pace)]
-        if not chosen:
-            return
+    async def _work(self) -> None:
+        """Make calls until nothing waits."""
+        while True:
+            self._drop_stale()
+            waiting = [each for each, order in self._orders.items() if not order.done.done()]
+            if not waiting:
+                return
+            await self._call([self._orders[each] for each in choose(waiting, self._most, self._pace)])
+
+    async def _call(self, chosen: Sequence[Order]) -> None:
         tasks = [order.waiting.task for order in chosen]
         began = time.monotonic()
         self._called, self._ends_at = len(tasks), began + self._pace.predict(tasks)
         self._changed.set()
         try:
-            outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.step, tasks)
+            with together("decode", [order.entry for order in chosen], model=self._name):
+                outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.step, tasks)
         except Exception as error:  # noqa: BLE001 - it is raised where each of these tasks is waited for
             for order in chosen:
-                order.done.set_exception(error)
+                if not order.done.done():
+                    order.done.set_exception(error)
             return
         finally:
             self._called, self._ends_at = 0, None
@@ -143,7 +155,7 @@ class Decoding:
                 order.done.set_result(Heard(outcome, order.seconds))
             return
         if self._orders.pop(order.waiting, None):
-            order.waiting = Waiting(order.job, outcome, time.monotonic() + RETRY_SECONDS)
+            order.waiting = Waiting(order.entry.job, outcome, time.monotonic() + RETRY_SECONDS)
             self._orders[order.waiting] = order
 
     def _drop_stale(self) -> None:
@@ -151,7 +163,7 @@ class Decoding:
         for waiting, order in self._orders.items():
             if order.done.done():
                 continue
-            if jobs.expired(order.job, now):
+            if jobs.expired(order.entry.job, now):
                 order.done.set_result("expired")
             elif overtaken(waiting, tuple(self._orders)):
                 order.done.set_result("overtaken")

@@ -11,7 +11,7 @@ import huggingface_hub
 from faster_whisper.utils import _MODELS as HUB_IDS  # no public name for the table of sizes and hub ids
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from speechpipe_common.downloads import ASSETS, DownloadError, fetch, verify
+from speechpipe_common.downloads import ASSETS, DownloadError, fetch, obtainable, verify
 from speechpipe_common.logs import get_logger
 from speechpipe_stt.batched.engine import BatchedEngine
 from speechpipe_stt.engine import Engine, ModelError
@@ -19,7 +19,7 @@ from speechpipe_stt.settings import SttSettings
 from speechpipe_stt.whisper import FasterWhisperEngine
 
 PACKAGED: Final[Mapping[str, str]] = {"base": "whisper-base", "tiny.en": "whisper-tiny.en"}
-"""Model names that a package index has, with their assets."""
+"""Model names that a package index has, with their assets; where there is no pip to ask it, the hub has them too."""
 
 _FILES: Final = ("config.json", "model.bin", "tokenizer.json")
 _PATTERNS: Final = ["config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*"]
@@ -44,7 +44,7 @@ def resolve(name: str, *, offline: bool, sha256: str = "") -> Path:
         folder = path
     elif name.startswith(("/", ".", "~")):
         raise ModelError(f"MODEL_SIZE={name}: there is no such folder")
-    elif name in PACKAGED:
+    elif name in PACKAGED and obtainable(ASSETS[PACKAGED[name]]):
         folder = _packaged(name, offline)
     else:
         folder, known = _from_hub(name, offline)

@@ -80,9 +80,7 @@ class SttHandler:
         )
         # All of them wait before the first call is made, so that it can take them together.
         states: list[Order | Heard] = [
-            Heard(each, 0.0)
-            if isinstance(each, Transcription | EngineError)
-            else self._decoding.enqueue(entry.job, each)
+            Heard(each, 0.0) if isinstance(each, Transcription | EngineError) else self._decoding.enqueue(entry, each)
             for (entry, _), each in zip(audible, prepared, strict=True)
         ]
         settling = [self._settle(entry, state) for (entry, _), state in zip(audible, states, strict=True)]
@@ -105,7 +103,13 @@ class SttHandler:
         result = jobs.transcript(job, heard, seconds)
         texts = jobs.translations(job, heard, time.time())
         store = self._context.store
-        outcome = await self._context.link.insist(lambda: store.commit_transcript(entry.ref, job, result, texts))
+        with entry.span.child("commit") as span:
+            outcome = await self._context.link.insist(
+                lambda: store.commit_transcript(entry.ref, job, result, texts, entry.span.context)
+            )
+            span.note(outcome=outcome)
+        entry.span.note(kind=job.kind, segment=job.segment, rev=job.rev, language=heard.language)
+        entry.span.end()
         self._context.metrics.settled(entry.ref.stream, outcome)
         _log.debug(
             "decoded",
@@ -120,6 +124,7 @@ class SttHandler:
 
     async def _fail(self, entry: Entry[AudioJob], failure: Failure) -> None:
         self._metrics.failed(failure.code)
+        entry.span.fail(failure.code)
         store = self._context.store
         outcome = await self._context.link.insist(lambda: store.commit_failure(entry.ref, entry.job, failure))
         self._context.metrics.settled(entry.ref.stream, outcome)
@@ -135,6 +140,7 @@ class SttHandler:
 
     async def _drop(self, entry: Entry[AudioJob], reason: Dropped) -> None:
         self._metrics.dropped(reason)
+        entry.span.event("dropped", reason=reason)
         store = self._context.store
         await self._context.link.insist(lambda: store.drop(entry.ref))
         self._context.metrics.settled(entry.ref.stream, "dropped")
@@ -162,7 +168,7 @@ async def serve(settings: SttSettings, stop: asyncio.Event, loader: EngineLoader
         engine = await asyncio.get_running_loop().run_in_executor(executor, loader, settings)
         metrics.model_loaded()
         _log.info("model_loaded", model=settings.model_size, seconds=round(time.monotonic() - began, 2))
-        decoding = Decoding(engine, settings.max_batch_size, executor, metrics)
+        decoding = Decoding(engine, settings.max_batch_size, executor, metrics, settings.model_size)
         return Work(
             streams=(context.keys.audio_jobs, context.keys.audio_partials),
             group=STT_GROUP,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from speechpipe_common import process
-from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker
+from speechpipe_common.consumer import Entry, Work, WorkerContext, serve_worker, together
 from speechpipe_common.keys import TRANSLATION_GROUP
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import Failure, TextJob, Translated, decode
@@ -64,7 +64,8 @@ class TranslationHandler:
         began = time.monotonic()
         texts = [entry.job.text for entry in entries]
         loop = asyncio.get_running_loop()
-        outcomes = await loop.run_in_executor(self._executor, self._translator.translate, source, target, texts)
+        with together("translate", entries, source=source, target=target):
+            outcomes = await loop.run_in_executor(self._executor, self._translator.translate, source, target, texts)
         seconds = time.monotonic() - began
         self._metrics.translated(source, target, outcomes, seconds)
         for entry, outcome in zip(entries, outcomes, strict=True):
@@ -76,10 +77,15 @@ class TranslationHandler:
 
     async def _commit(self, entry: Entry[TextJob], result: Translated) -> None:
         store = self._context.store
-        settled = await self._context.link.insist(lambda: store.commit_translation(entry.ref, entry.job, result))
+        with entry.span.child("commit") as span:
+            settled = await self._context.link.insist(lambda: store.commit_translation(entry.ref, entry.job, result))
+            span.note(outcome=settled)
+        entry.span.note(segment=entry.job.segment, rev=entry.job.rev, source=result.source, target=result.language)
+        entry.span.end()
         self._context.metrics.settled(entry.ref.stream, settled)
 
     async def _fail(self, entry: Entry[TextJob], failure: Failure) -> None:
+        entry.span.fail(failure.code)
         _log.warning("translation_failed", code=failure.code, reason=failure.message, segment=failure.segment)
         if failure.retry and entry.job.final:
             # Left in the group: it is delivered again, alone, and buried in the end.

@@ -4,6 +4,7 @@ from speechpipe_common.consumer.delivery import DeliveryPolicy
 from speechpipe_common.consumer.handler import Burier, Entry, Handler
 from speechpipe_common.consumer.link import RedisLink
 from speechpipe_common.consumer.loop import Consumer
+from speechpipe_common.consumer.traces import JobTraces, together
 from speechpipe_common.consumer.worker import Work, WorkerContext, serve_worker
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "DeliveryPolicy",
     "Entry",
     "Handler",
+    "JobTraces",
     "RedisLink",
     "Work",
     "WorkerContext",
     "serve_worker",
+    "together",
 ]

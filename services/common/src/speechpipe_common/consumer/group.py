@@ -68,6 +68,8 @@ class Delivered:
     """None when the entry has no ``job`` field."""
     deliveries: int
     """How often it was delivered, this time included."""
+    context: str = ""
+    """Of the span that submitted it, where that is recorded."""
 
 
 class Group:
@@ -193,4 +195,6 @@ class Group:
             return None
 
     def _delivered(self, stream: str, entry: bytes, fields: dict[bytes, bytes], deliveries: int) -> Delivered:
-        return Delivered(JobRef(stream, self._group, entry.decode()), fields.get(b"job"), deliveries)
+        ref = JobRef(stream, self._group, entry.decode())
+        context = fields.get(b"trace", b"").decode("ascii", "replace")
+        return Delivered(ref, fields.get(b"job"), deliveries, context)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from speechpipe_common.store import JobRef
+from speechpipe_common.tracing import NOTHING, Span
 
 J = TypeVar("J")
 
@@ -18,6 +19,8 @@ class Entry(Generic[J]):
     payload: bytes
     deliveries: int
     """1 for a new job; more when a worker has left it before."""
+    span: Span = NOTHING
+    """From the job's arrival on its stream to its being settled; recorded where its segment's trace is."""
 
 
 Handler = Callable[[Sequence[Entry[J]]], Awaitable[None]]

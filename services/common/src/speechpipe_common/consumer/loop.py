@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from redis.exceptions import RedisError
@@ -20,10 +20,12 @@ from speechpipe_common.consumer.delivery import (
 from speechpipe_common.consumer.group import Delivered, Group
 from speechpipe_common.consumer.handler import Burier, Entry, Gate, Handler
 from speechpipe_common.consumer.link import RedisLink
+from speechpipe_common.consumer.traces import UNTRACED, JobTraces
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import MessageError
 from speechpipe_common.metrics import ConsumerMetrics, HandedBack
 from speechpipe_common.store import JobRef
+from speechpipe_common.tracing import Span
 
 BLOCK_MS: Final = 1000
 """How long a read waits for news. A read is never cancelled (its jobs would be nobody's for the claim idle time), so
@@ -50,6 +52,7 @@ class Consumer(Generic[J]):
         max_batch: most entries of one call of the handler.
         parallel: most calls of the handler at a time. A redelivered job runs while nothing else does.
         gate: waits until the handler wants more jobs; nothing is read before. None: whenever a call is free.
+        traces: records spans of jobs.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Consumer(Generic[J]):
         max_batch: int = 1,
         parallel: int = 1,
         gate: Gate | None = None,
+        traces: JobTraces = UNTRACED,
     ) -> None:
         self._group = group
         self._decode = decode
@@ -74,6 +78,7 @@ class Consumer(Generic[J]):
         self._link = link
         self._metrics = metrics
         metrics.expect(group.streams)
+        self._traces = traces
         self._max_batch = max_batch
         self._parallel = parallel
         self._gate = gate
@@ -164,38 +169,49 @@ class Consumer(Generic[J]):
         task.add_done_callback(self._running.pop)
 
     async def _process(self, batch: Sequence[Delivered]) -> None:
-        reason: HandedBack = "unsettled"
+        spans = {item.ref: self._traces.begin(item) for item in batch}
+        try:
+            reason = await self._handle(batch, spans)
+            for ref in await self._give_back(list(spans), reason):
+                spans[ref].fail(reason)
+        finally:
+            for span in spans.values():
+                span.end()
+
+    async def _handle(self, batch: Sequence[Delivered], spans: Mapping[JobRef, Span]) -> HandedBack:
+        """Let the handler settle a batch; returns why jobs that are still unsettled are handed back."""
         try:
             with self._metrics.busy(), self._busy.running(batch[0].ref.stream):
-                entries = [entry for item in batch if (entry := await self._open(item))]
+                entries = [entry for item in batch if (entry := await self._open(item, spans[item.ref]))]
                 if entries:
                     await self._handler(entries)
         except RedisError as error:
             if not is_away(error):
                 raise
-            reason = "redis"
             await self._link.lost(error)
+            return "redis"
         except Exception:  # noqa: BLE001 - a job's failure must not end the worker; the deliveries bound it
-            reason = "failed"
             _log.exception("handler_failed", entries=[item.ref.entry for item in batch])
-        await self._give_back([item.ref for item in batch], reason)
+            return "failed"
+        return "unsettled"
 
-    async def _open(self, item: Delivered) -> Entry[J] | None:
+    async def _open(self, item: Delivered, span: Span) -> Entry[J] | None:
         """Decode a job, or bury it: None."""
         reason = reason_to_give_up(item.deliveries, self._policy)
         if reason is None and item.payload is not None:
             try:
-                return Entry(item.ref, self._decode(item.payload), item.payload, item.deliveries)
+                return Entry(item.ref, self._decode(item.payload), item.payload, item.deliveries, span)
             except MessageError as error:
                 reason = str(error)
         payload, why = item.payload or b"", reason or "the entry has no field 'job'"
         outcome = await self._link.insist(lambda: self._store.bury(item.ref, payload, why, item.deliveries))
         self._metrics.settled(item.ref.stream, outcome)
+        span.fail("buried")
         _log.error("job_buried", stream=item.ref.stream, entry=item.ref.entry, deliveries=item.deliveries, reason=why)
         return None
 
-    async def _give_back(self, refs: Sequence[JobRef], reason: HandedBack) -> None:
-        """Hand back what is still unsettled of ``refs``, and let go of all of them."""
+    async def _give_back(self, refs: Sequence[JobRef], reason: HandedBack) -> set[JobRef]:
+        """Hand back what is still unsettled of ``refs``, and let go of all of them; returns what was handed back."""
         refund = reason == "redis"
         left = await self._link.insist(lambda: self._group.hand_back(refs, refund=refund))
         for ref in left:
@@ -204,6 +220,7 @@ class Consumer(Generic[J]):
             self._look_at = 0.0
             _log.warning("jobs_handed_back", reason=reason, entries=[ref.entry for ref in left])
         self._let_go(refs)
+        return left
 
     def _hold(self, batch: Sequence[Delivered]) -> None:
         self._held.update(item.ref for item in batch)
@@ -227,7 +244,7 @@ class Consumer(Generic[J]):
         await self._farewell(self._busy.send)
         await self._farewell(lambda: self._link.insist(self._group.leave))
 
-    async def _farewell(self, call: Callable[[], Awaitable[None]]) -> None:
+    async def _farewell(self, call: Callable[[], Awaitable[object]]) -> None:
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await call()

@@ -13,6 +13,7 @@ from speechpipe_common.consumer.group import Group
 from speechpipe_common.consumer.handler import Gate, Handler
 from speechpipe_common.consumer.link import RedisLink
 from speechpipe_common.consumer.loop import Consumer
+from speechpipe_common.consumer.traces import JobTraces
 from speechpipe_common.health import Check, HealthServer, HealthSource
 from speechpipe_common.keys import Keys
 from speechpipe_common.logs import get_logger
@@ -20,6 +21,7 @@ from speechpipe_common.metrics import ConsumerMetrics, LinkMetrics, process_regi
 from speechpipe_common.process import instance_name
 from speechpipe_common.settings import WorkerSettings
 from speechpipe_common.store import WorkerStore, connect
+from speechpipe_common.tracing import Tracing, open_tracing
 
 J = TypeVar("J")
 _log = get_logger(__name__)
@@ -37,6 +39,7 @@ class WorkerContext:
     metrics: ConsumerMetrics
     registry: CollectorRegistry
     """For the service's own metrics."""
+    tracing: Tracing = field(default_factory=Tracing)
 
 
 async def _nothing() -> None:
@@ -85,7 +88,7 @@ async def serve_worker(
             if work is None:
                 return
             depth.streams = tuple(work.streams)
-            consumer = _consumer(settings, context, redis, work)
+            consumer = _consumer(settings, context, redis, work, component)
             del checks["model"]
             checks.update(work.checks, consumer=consumer.check)
             _log.info("worker_started", streams=list(work.streams), max_batch=work.max_batch, parallel=work.parallel)
@@ -96,24 +99,29 @@ async def serve_worker(
             _log.info("worker_stopped")
     finally:
         await redis.aclose()
+        await context.tracing.close()
 
 
 def _context(settings: WorkerSettings, component: str) -> tuple[WorkerContext, Redis]:
     registry = process_registry()
     redis = connect(settings.redis_url)
     keys = Keys(settings.key_prefix)
+    instance = instance_name(component, settings.instance_id)
     context = WorkerContext(
-        instance_id=instance_name(component, settings.instance_id),
+        instance_id=instance,
         keys=keys,
         store=WorkerStore(redis, keys),
         link=RedisLink(redis, LinkMetrics(registry), longest_wait=min(2.0, settings.claim_idle_seconds / 2)),
         metrics=ConsumerMetrics(registry),
         registry=registry,
+        tracing=open_tracing(settings, component, instance),
     )
     return context, redis
 
 
-def _consumer(settings: WorkerSettings, context: WorkerContext, redis: Redis, work: Work[J]) -> Consumer[J]:
+def _consumer(
+    settings: WorkerSettings, context: WorkerContext, redis: Redis, work: Work[J], component: str
+) -> Consumer[J]:
     return Consumer(
         Group(redis, work.streams, work.group, context.instance_id, context.keys),
         decode=work.decode,
@@ -129,6 +137,7 @@ def _consumer(settings: WorkerSettings, context: WorkerContext, redis: Redis, wo
         max_batch=work.max_batch,
         parallel=work.parallel,
         gate=work.gate,
+        traces=JobTraces(context.tracing, f"{component} job"),
     )
 
 

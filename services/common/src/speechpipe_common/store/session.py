@@ -100,11 +100,12 @@ class SessionStore:
         return _check(status) == "ok", int(length)
 
     async def submit_audio(
-        self, job: AudioJob, record: SegmentRecord | None, previous: str, deepest: int
+        self, job: AudioJob, record: SegmentRecord | None, previous: str, deepest: int, context: str = ""
     ) -> tuple[Submitted, str]:
         """Put an audio job on its stream, and keep ``record`` of its segment; returns what happened and the entry id.
 
         A final or candidate keeps its audio alive; a partial need not, since it comes soon after the audio.
+        ``context`` is that of the span that it follows from, empty where none is recorded; a partial's is left out.
         """
         keys = self._keys
         stream, sibling = keys.audio_jobs, keys.audio_partials
@@ -126,10 +127,11 @@ class SessionStore:
                 previous,
                 deepest,
             ],
+            context,
         )
 
     async def submit_text(
-        self, job: TextJob, epoch: int, previous: str, deepest: int, samples: int = 0
+        self, job: TextJob, epoch: int, previous: str, deepest: int, samples: int = 0, context: str = ""
     ) -> tuple[Submitted, str]:
         """Put a text job on its stream; returns what happened and the entry id.
 
@@ -147,6 +149,7 @@ class SessionStore:
             TRANSLATION_GROUP if job.final else "",
             samples,
             [member, job.segment, "", encode(job), previous, deepest],
+            context,
         )
 
     async def _submit(
@@ -157,10 +160,11 @@ class SessionStore:
         group: str,
         samples: int,
         args: Sequence[str | bytes | int],
+        context: str,
     ) -> tuple[Submitted, str]:
         """Run the script; ``group`` names the counters that the job's audio is added to, or is empty for a partial."""
         load = [self._keys.load(group)] if group else []
-        work = [samples * 1000 // SAMPLE_RATE] if group else []
+        work: list[Arg] = [samples * 1000 // SAMPLE_RATE, context] if group else []
         status, entry = await self._scripts.run(
             "submit",
             [self._keys.session(client), *keys, *load],

@@ -70,13 +70,16 @@ class WorkerStore:
         self._scripts = Scripts(redis)
 
     async def commit_transcript(
-        self, ref: JobRef, job: AudioJob, result: Transcript, translations: Sequence[TextJob] = ()
+        self, ref: JobRef, job: AudioJob, result: Transcript, translations: Sequence[TextJob] = (), context: str = ""
     ) -> Outcome:
-        """Settle an audio job with what was heard; a final (or promoted candidate) starts its translations."""
+        """Settle an audio job with what was heard; a final (or promoted candidate) starts its translations.
+
+        ``context`` is that of the job's span, which the translations follow from.
+        """
         if job.kind == "partial":
             return await self._publish(ref, job, result)
         jobs = [part for text in translations for part in (text.target, encode(text))]
-        return await self._commit(ref, job, result, jobs)
+        return await self._commit(ref, job, result, jobs, context)
 
     async def commit_translation(self, ref: JobRef, job: TextJob, result: Translated) -> Outcome:
         """Settle a text job with its translation."""
@@ -98,7 +101,12 @@ class WorkerStore:
         return cast(Outcome, reply[0].decode())
 
     async def _commit(
-        self, ref: JobRef, job: AudioJob | TextJob, body: Result, jobs: Sequence[str | bytes] = ()
+        self,
+        ref: JobRef,
+        job: AudioJob | TextJob,
+        body: Result,
+        jobs: Sequence[str | bytes] = (),
+        context: str = "",
     ) -> Outcome:
         keys = self._keys
         reply = await self._scripts.run(
@@ -122,6 +130,7 @@ class WorkerStore:
                 job.rev,
                 encode(body),
                 SESSION_TTL_SECONDS,
+                context,
                 *jobs,
             ],
         )

@@ -14,6 +14,7 @@ from speechpipe_common.keys import Keys
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.metrics import LinkMetrics, process_registry
 from speechpipe_common.store import SessionStore, connect
+from speechpipe_common.tracing import open_tracing
 from speechpipe_gateway.admission import Limits
 from speechpipe_gateway.app.connection import ConnectionLimits, Services
 from speechpipe_gateway.app.credentials import open_credentials
@@ -58,7 +59,9 @@ async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -
         model = await asyncio.to_thread(Silero, model_path())
         vad = VadBatcher(model, lambda seconds, _: metrics.vad_batch_seconds.observe(seconds))
         await stack.enter_async_context(vad)
-        services = _services(settings, SessionFactory(settings, store, hub, metrics, instance), vad, metrics)
+        tracing = open_tracing(settings, COMPONENT, instance)
+        stack.push_async_callback(tracing.close)
+        services = _services(settings, SessionFactory(settings, store, hub, metrics, tracing, instance), vad, metrics)
         gateway = Gateway(services, door, settings.origins)
         source = HealthSource(
             instance_id=instance,

@@ -1,6 +1,7 @@
 """The WebSocket endpoint: the handshake answered, the connection served."""
 
 from fastapi import FastAPI, WebSocket
+from fastapi.telemetry import TelemetryConfig
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
@@ -101,6 +102,8 @@ class Gateway:
 
 def create_app(gateway: Gateway) -> FastAPI:
     """The application that uvicorn serves."""
-    app = FastAPI(title="Speechpipe gateway", openapi_url=None, docs_url=None, redoc_url=None)
+    # Traces are our own, of segments: FastAPI's would be of connections that last for hours, with their addresses.
+    own = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
+    app = FastAPI(title="Speechpipe gateway", openapi_url=None, docs_url=None, redoc_url=None, telemetry=own)
     app.add_api_websocket_route("/ws", gateway.endpoint)
     return app

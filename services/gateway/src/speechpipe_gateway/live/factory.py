@@ -8,6 +8,7 @@ from typing import cast
 
 from speechpipe_common.keys import SAMPLE_RATE
 from speechpipe_common.store import SessionStore, StoredSession
+from speechpipe_common.tracing import Tracing
 from speechpipe_common.wire import Ready, Resume, SampleFormat, Start
 from speechpipe_gateway.auth import hash_token, new_session_id, new_token
 from speechpipe_gateway.live.hub import Hub
@@ -50,12 +51,19 @@ class SessionFactory:
     """Makes the sessions of this gateway."""
 
     def __init__(
-        self, settings: GatewaySettings, store: SessionStore, hub: Hub, metrics: GatewayMetrics, instance: str
+        self,
+        settings: GatewaySettings,
+        store: SessionStore,
+        hub: Hub,
+        metrics: GatewayMetrics,
+        tracing: Tracing,
+        instance: str,
     ) -> None:
         self._settings = settings
         self._store = store
         self._hub = hub
         self._metrics = metrics
+        self._tracing = tracing
         self._instance = instance
         self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
 
@@ -140,6 +148,7 @@ class SessionFactory:
             self._metrics,
             outbox,
             deepest_queue=self._settings.max_queue_depth,
+            tracing=self._tracing,
             on_end=self._hub.remove,
         )
 

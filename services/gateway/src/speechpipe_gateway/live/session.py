@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import Delivery
 from speechpipe_common.store import FencedError, SessionStore
+from speechpipe_common.tracing import Tracing
 from speechpipe_common.wire import CLOSE_SERVER, CLOSE_TAKEN_OVER, AudioAck, Error
 from speechpipe_gateway.live.outbox import Outbox
+from speechpipe_gateway.live.traces import SegmentTraces
 from speechpipe_gateway.live.writer import SessionWriter
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import (
@@ -41,6 +43,7 @@ class LiveSession:
         metrics: counters of this gateway.
         outbox: the connection's queue; replaced by None when the client has gone.
         deepest_queue: jobs waiting beyond which partials are shed.
+        tracing: records the spans of its segments.
         on_end: called once when this gateway has nothing more to do with the session.
     """
 
@@ -52,6 +55,7 @@ class LiveSession:
         outbox: Outbox,
         *,
         deepest_queue: int,
+        tracing: Tracing,
         on_end: Callable[["LiveSession"], None],
     ) -> None:
         self.core = core
@@ -63,7 +67,8 @@ class LiveSession:
         self._store = store
         self._metrics = metrics
         self._on_end = on_end
-        self._writer = SessionWriter(core, store, metrics, deepest_queue)
+        self._traces = SegmentTraces(tracing, core.client)
+        self._writer = SessionWriter(core, store, metrics, deepest_queue, self._traces)
         self._effects: deque[Effect] = deque()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -91,7 +96,9 @@ class LiveSession:
 
     def do(self, effects: Sequence[Effect]) -> None:
         """Carry these out, after those that wait; what only the client is to hear goes at once."""
+        now = time.time()
         for effect in effects:
+            self._traces.saw(effect, now, heard=self.outbox is not None)
             if isinstance(effect, Send) and not isinstance(effect.message, AudioAck):
                 self._send(effect)
             else:
@@ -249,6 +256,7 @@ class LiveSession:
     def _finish(self) -> None:
         if not self._ended:
             self._ended = True
+            self._traces.close()
             self._room.set()
             self._drained.set()
             self._on_end(self)

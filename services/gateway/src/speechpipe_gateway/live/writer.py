@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from speechpipe_common.consumer.delivery import is_away
 from speechpipe_common.logs import get_logger
 from speechpipe_common.store import SessionLostError, SessionStore
+from speechpipe_gateway.live.traces import SegmentTraces
 from speechpipe_gateway.live.uploader import AudioGoneError, Uploader
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import Close, Effect, Promote, Release, Save, SessionCore, Submit, SubmitText
@@ -31,13 +32,22 @@ class SessionWriter:
         store: where to.
         metrics: counters of this gateway.
         deepest_queue: jobs waiting beyond which partials are shed.
+        traces: knows which span a job follows from.
     """
 
-    def __init__(self, core: SessionCore, store: SessionStore, metrics: GatewayMetrics, deepest_queue: int) -> None:
+    def __init__(
+        self,
+        core: SessionCore,
+        store: SessionStore,
+        metrics: GatewayMetrics,
+        deepest_queue: int,
+        traces: SegmentTraces,
+    ) -> None:
         self._core = core
         self._store = store
         self._metrics = metrics
         self._deepest = deepest_queue
+        self._traces = traces
         self._uploader = Uploader(store, core.client, core.epoch, core.tape)
 
     async def write(self, effect: Effect) -> list[Effect]:
@@ -89,7 +99,8 @@ class SessionWriter:
                 return await self._submit(effect)
             case SubmitText(job, previous, samples):
                 deepest = 0 if job.final else self._deepest
-                status, entry = await store.submit_text(job, core.epoch, previous, deepest, samples)
+                context = self._traces.context(job.segment)
+                status, entry = await store.submit_text(job, core.epoch, previous, deepest, samples, context)
                 if job.final:  # the first is the commit's of the final itself
                     self._metrics.jobs_resubmitted.labels("translation", status).inc()
                 return core.text_submitted(job, status, entry)
@@ -111,7 +122,9 @@ class SessionWriter:
             log.warning("audio_awaited", client=job.client, segment=job.segment, error=str(error))
             return []
         deepest = self._deepest if job.kind == "partial" else 0
-        status, entry = await self._store.submit_audio(job, effect.record, effect.previous, deepest)
+        status, entry = await self._store.submit_audio(
+            job, effect.record, effect.previous, deepest, self._traces.context(job.segment)
+        )
         self._metrics.jobs_published.labels(job.kind, status).inc()
         if effect.again:
             self._metrics.jobs_resubmitted.labels("final", status).inc()

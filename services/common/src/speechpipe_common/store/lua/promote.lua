@@ -10,7 +10,7 @@ if stored and stored ~= 'wanted' then
   redis.call('HDEL', KEYS[4], field)
   local outcome = cmsgpack.unpack(stored)
   local keys = {results = KEYS[2], done = KEYS[3], segments = KEYS[5], next = KEYS[6], next_load = KEYS[7]}
-  return finish(keys, ARGV[2], ARGV[3], outcome[1], outcome[2], outcome[3] or 0, ARGV[5])
+  return finish(keys, ARGV[2], ARGV[3], outcome[1], outcome[2], outcome[3] or 0, ARGV[5], outcome[4])
 end
 redis.call('HSET', KEYS[4], field, 'wanted')
 redis.call('EXPIRE', KEYS[4], ARGV[5])
