@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from speechpipe_stt.guards import NO_SPEECH, REPETITIVE, Evidence
+from speechpipe_stt.guards import REPETITIVE, Evidence, invented
 
 FRAMES_PER_SECOND: Final = 100
 """Mel frames in a second of audio."""
@@ -54,13 +54,13 @@ def attempts(seconds: float, *, fallback: bool) -> tuple[Attempt, ...]:
     """The ways of decoding so much speech, cheapest first.
 
     A longer window comes before a higher temperature, since what goes wrong in a short one is mostly the want of
-    silence at its end. Without ``fallback`` the second way is the last.
+    silence at its end. Without ``fallback`` none has the full window.
     """
     frames = round(seconds * FRAMES_PER_SECOND)
     short, wide = (window_for(frames + margin) for margin in (MARGIN, WIDE_MARGIN))
-    ways = [Attempt(short), Attempt(wide)]
+    ways = [Attempt(short), Attempt(wide), Attempt(wide, 0.4)]
     if fallback:
-        ways += [Attempt(wide, 0.4), Attempt(FULL_WINDOW), Attempt(FULL_WINDOW, 0.8)]
+        ways += [Attempt(FULL_WINDOW), Attempt(FULL_WINDOW, 0.8)]
     return tuple(dict.fromkeys(ways))
 
 
@@ -71,20 +71,21 @@ def token_limit(seconds: float, attempt: Attempt) -> int:
     return min(224, 20 + int(14 * seconds))
 
 
-def judge(evidence: Evidence, *, suspicious: bool, fallback: bool) -> Verdict:
+def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool) -> Verdict:
     """Whether a text may stand.
 
     Args:
         evidence: What the decoder says of it.
         suspicious: It ran into the token limit, or says something twice.
         fallback: Improbable text is tried again too, not only what repeats itself.
+        first: It comes from the shortest window, where faint speech may pass for silence: silence is believed only of
+            a wider one.
     """
+    if invented(evidence):
+        return Verdict(good=not first, rank=(False, evidence.average_log_probability))
     repetitive = evidence.compression_ratio > REPETITIVE or suspicious
-    improbable = evidence.average_log_probability < IMPROBABLE
-    if evidence.no_speech_probability > NO_SPEECH and improbable:
-        return Verdict(good=True, rank=(True, 0.0))  # silence: the guards drop it
-    good = not repetitive and not (fallback and improbable)
-    return Verdict(good, (not repetitive, evidence.average_log_probability))
+    improbable = fallback and evidence.average_log_probability < IMPROBABLE
+    return Verdict(not repetitive and not improbable, (not repetitive, evidence.average_log_probability))
 
 
 def best(verdicts: Sequence[Verdict]) -> int:

@@ -119,8 +119,10 @@ class BatchedEngine:
         )
         accepted: dict[int, Draft] = {}
         for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
-            suspicious = draft.cut_off or repeats_itself(draft.text)
-            verdict = judge(draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback)
+            suspicious = draft.cut_off or (repeats_itself(draft.text) and not task.has_written(draft.text))
+            verdict = judge(
+                draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback, first=not task.tried
+            )
             task.tried.append(Tried(draft, verdict))
             if verdict.good:
                 accepted[index] = draft

@@ -53,6 +53,10 @@ class BatchedTask:
         """Every attempt was made."""
         return len(self.tried) == len(self.attempts)
 
+    def has_written(self, text: str) -> bool:
+        """Whether an earlier attempt came to the same text: then a phrase that is in it twice was said twice."""
+        return any(each.draft.text.casefold() == text.casefold() for each in self.tried)
+
     def best(self) -> Draft:
         """The draft to believe when none was good."""
         return self.tried[best([each.verdict for each in self.tried])].draft
