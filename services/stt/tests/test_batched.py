@@ -97,7 +97,6 @@ def test_what_fails_comes_again_and_holds_up_nobody(engine: BatchedEngine, spoke
         called = [task for task in tasks if task.group == group]
         outcomes = engine.step(called)
         returned = [outcome for outcome in outcomes if not isinstance(outcome, Transcription | EngineError)]
-        assert all(any(task is one for one in called) for task in returned)
         assert all(task.group != group for task in returned)
         again += len(returned)
     # Base is at a loss with some of the Polish and Hindi; with most of the rest it is not.

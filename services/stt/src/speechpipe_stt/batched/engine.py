@@ -15,12 +15,16 @@ from speechpipe_stt.batched.words import align
 from speechpipe_stt.engine import EngineError, HeardWord, Task, Transcription, Utterance
 from speechpipe_stt.guards import repeats_itself
 from speechpipe_stt.pieces import believed, in_order
+from speechpipe_stt.speech import Speech
 from speechpipe_stt.whisper import FasterWhisperEngine, silent
 
 RATE: Final = 16_000
 
 LONGEST_SECONDS: Final = 28.0
 """Speech beyond this needs several windows, which the reference engine goes through."""
+
+UNHEARD_SECONDS: Final = 1.5
+"""At the end of a final that the decoder broke off, which may hold words; less is mostly the pause that ended it."""
 
 _log = get_logger(__name__)
 
@@ -81,8 +85,7 @@ class BatchedEngine:
         if speech is None:
             return silent(utterance)
         if speech.seconds > LONGEST_SECONDS:
-            _log.info("reference_engine_used", reason="longer than a window", seconds=round(speech.seconds, 1))
-            return ReferenceTask(utterance, speech)
+            return _left_to_the_reference(utterance, speech, "longer than a window")
         prompt = self._reference.prompt(utterance.prompt) or []
         hotwords = self._reference.hotwords(utterance.hotwords)
         return BatchedTask(
@@ -117,22 +120,18 @@ class BatchedEngine:
             temperature=attempt.temperature,
             most_tokens=max(token_limit(task.speech.seconds, attempt) for task in tasks),
         )
-        accepted: dict[int, Draft] = {}
-        for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
-            suspicious = draft.cut_off or (repeats_itself(draft.text) and not task.has_written(draft.text))
-            verdict = judge(
-                draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback, first=not task.tried
-            )
-            task.tried.append(Tried(draft, verdict))
-            if verdict.good:
-                accepted[index] = draft
-            elif task.exhausted:
-                accepted[index] = task.best()
-        words = self._words(tasks, accepted, encoded)
-        return [
-            self._transcription(task, accepted[index], words.get(index, ())) if index in accepted else task
-            for index, task in enumerate(tasks)
-        ]
+        accepted = _accepted(tasks, drafts)
+        broken_off = {index for index, draft in accepted.items() if _broke_off(tasks[index], draft)}
+        words = self._words(tasks, {i: draft for i, draft in accepted.items() if i not in broken_off}, encoded)
+        outcomes: list[Transcription | Task] = []
+        for index, task in enumerate(tasks):
+            if index in broken_off:
+                outcomes.append(_left_to_the_reference(task.utterance, task.speech, "broken off before its end"))
+            elif index in accepted:
+                outcomes.append(self._transcription(task, accepted[index], words.get(index, ())))
+            else:
+                outcomes.append(task)
+        return outcomes
 
     def _detect(self, tasks: Sequence[BatchedTask], encoded: ctranslate2.StorageView) -> None:
         if all(task.language for task in tasks):
@@ -168,3 +167,29 @@ class BatchedEngine:
             language_probability=task.probability,
             words=in_order(task.speech.restored(piece.words), task.utterance.seconds) if piece else (),
         )
+
+
+def _accepted(tasks: Sequence[BatchedTask], drafts: Sequence[Draft]) -> dict[int, Draft]:
+    """Note the drafts with their tasks; of those that get no further attempt, what is to stand, by index."""
+    accepted: dict[int, Draft] = {}
+    for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
+        suspicious = draft.cut_off or (repeats_itself(draft.text) and not task.has_written(draft.text))
+        verdict = judge(draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback, first=not task.tried)
+        task.tried.append(Tried(draft, verdict))
+        if verdict.good:
+            accepted[index] = draft
+        elif task.exhausted:
+            accepted[index] = task.best()
+    return accepted
+
+
+def _broke_off(task: BatchedTask, draft: Draft) -> bool:
+    """Whether there may be words behind the end of a final; a partial is soon followed by another."""
+    if draft.heard_until is None or not task.utterance.fallback:
+        return False
+    return draft.heard_until < task.speech.seconds - UNHEARD_SECONDS
+
+
+def _left_to_the_reference(utterance: Utterance, speech: Speech, reason: str) -> ReferenceTask:
+    _log.info("reference_engine_used", reason=reason, seconds=round(speech.seconds, 1))
+    return ReferenceTask(utterance, speech)

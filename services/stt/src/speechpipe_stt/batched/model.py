@@ -14,6 +14,8 @@ from speechpipe_stt.batched.features import Mel, stacked, windowed
 from speechpipe_stt.engine import Audio
 from speechpipe_stt.guards import Evidence
 
+_TIMESTAMP_SECONDS: Final = 0.02
+
 _BEST_OF: Final = 5
 """Samples drawn at a temperature above zero, as Whisper does."""
 
@@ -28,6 +30,8 @@ class Draft:
     evidence: Evidence
     cut_off: bool
     """The token limit ended it."""
+    heard_until: float | None = None
+    """Seconds, where the decoder says that more begins there, and ends before it."""
 
 
 class WhisperCalls:
@@ -123,4 +127,12 @@ class WhisperCalls:
             text=text,
             evidence=Evidence(result.no_speech_prob, probability, repeats),
             cut_off=len(written) >= most_tokens,
+            heard_until=broken_off(written, tokenizer.timestamp_begin),
         )
+
+
+def broken_off(tokens: Sequence[int], first_timestamp: int) -> float | None:
+    """Where (seconds) a new segment was begun and not written: the last of two timestamps that end the tokens."""
+    if len(tokens) < 2 or min(tokens[-2:]) < first_timestamp:
+        return None
+    return (tokens[-1] - first_timestamp) * _TIMESTAMP_SECONDS
