@@ -116,7 +116,7 @@ class Operator(Strict):
     settings: Settings = Field(default_factory=Settings, description="How it works; docs/settings.md has them all.")
     resources: Resources = Field(
         default_factory=lambda: Resources(requests={"cpu": "50m", "memory": "128Mi"}, limits={"memory": "512Mi"}),
-        description="Compute resources; a thousand pipelines took it 205 MiB (docs/benchmarks.md).",
+        description="Compute resources; a thousand pipelines took 221 MiB (docs/sizing.md).",
     )
     priority_class_name: Optional = Field(default="", description="Its PriorityClass.")
     node_selector: Labels = Field(default_factory=dict, description="Labels that its node must have.")

@@ -18,6 +18,7 @@ from releases import DEFINITION, PIPELINES, Release, newer_chart
 
 from speechpipe_client.demo.pipeline import demo_plan
 from speechpipe_common.downloads import ASSETS, fetch
+from speechpipe_common.testing import eventually
 from speechpipe_operator.local import LocalOptions, LocalPipeline
 from speechpipe_operator.testing.control_plane import ControlPlane
 from speechpipe_operator.testing.kubelet import FakeKubelet
@@ -102,6 +103,8 @@ async def test_a_release_from_its_installation_to_its_end(
     assert not [name for name in await release.objects() if "crds" in name], "what the hook needed is gone"
     assert not [name for name in await release.outside() if "crds" in name]
 
+    await eventually(lambda: _may_edit(cluster_rest), "whoever edits a namespace may edit its pipelines")
+
     definition = await cluster_rest.get(DEFINITION)
     await cluster_rest.apply(DEFINITION, _older(definition), manager="somebody")
     await asyncio.to_thread(release.upgrade, newer_chart(tmp_path), VALUES)
@@ -123,6 +126,11 @@ async def test_a_release_from_its_installation_to_its_end(
     assert await cluster_rest.find(DEFINITION) is not None
 
 
+async def _may_edit(rest: Rest) -> bool:
+    role = await rest.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/edit")
+    return any("speechpipelines" in rule.get("resources", ()) and "create" in rule["verbs"] for rule in role["rules"])
+
+
 def _older(definition: dict) -> dict:
     """The definition as an older version might have had it: a field more, and one fewer."""
     definition = copy.deepcopy(definition)
@@ -132,6 +140,22 @@ def _older(definition: dict) -> dict:
     spec["oldFashioned"] = {"type": "string"}
     kept = {key: definition[key] for key in ("apiVersion", "kind")}
     return kept | {"metadata": {"name": definition["metadata"]["name"]}, "spec": definition["spec"]}
+
+
+async def test_an_upgrade_whose_hook_fails_changes_nothing(release: Release):
+    """Where the definition can't be brought up to date, Helm says which hook failed, and operators stay as they are;
+    the next upgrade works as if nothing had been.
+    """
+    await asyncio.to_thread(release.install, {"operator": QUIET})
+    before = await release.pods(OPERATOR)
+    # As if in a pod, whose token is not there: the command finds no cluster.
+    lost = {"extraEnv": [{"name": "KUBERNETES_SERVICE_HOST", "value": "127.0.0.1"}]}
+    with pytest.raises(HelmError, match=r"(?s)pre-upgrade hooks failed.*job speech-speechpipe-crds failed"):
+        await asyncio.to_thread(release.upgrade, release.helm.chart, {"operator": QUIET | lost})
+    assert await release.pods(OPERATOR) == before
+
+    await asyncio.to_thread(release.upgrade, release.helm.chart, {"operator": QUIET})
+    assert not [name for name in await release.objects() if "crds" in name]
 
 
 async def test_purged_in_its_namespaces_it_leaves_those_of_others(release: Release, cluster_rest: Rest):

@@ -41,13 +41,13 @@ class Release:
         self._helm("rollback", self.name, str(revision), "--wait", "--timeout", PATIENCE)
 
     def test(self) -> str:
-        """`helm test`; what it says, with the log of its pods.
+        """`helm test`; what it says, and what its pods said.
 
         Raises:
             CommandError: it failed.
         """
         say(f"  helm test {self.name}")
-        return self._helm("test", self.name, "--logs", "--timeout", PATIENCE)
+        return self._helm("test", self.name, "--timeout", PATIENCE)
 
     def uninstall(self) -> None:
         """Remove it and wait for that; one that is gone is no error."""

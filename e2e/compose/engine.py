@@ -89,9 +89,9 @@ class Stack:
 
     def compose(self, *arguments: str) -> str:
         """Run a command of Compose on it."""
-        return run(
-            *compose_command(), "--project-name", self.project, *arguments, env=self.env, seconds=2 * PATIENCE_SECONDS
-        )
+        patience = {"COMPOSE_HTTP_TIMEOUT": str(int(PATIENCE_SECONDS))}  # 60 s of the older program
+        command = (*compose_command(), "--project-name", self.project, *arguments)
+        return run(*command, env={**self.env, **patience}, seconds=2 * PATIENCE_SECONDS)
 
     def containers(self, service: str) -> list[str]:
         """Ids of the containers of a service, ended ones too, by the label that every Compose sets."""

@@ -81,8 +81,9 @@ def test_the_service_is_the_first_process(ready: Stack) -> None:
 
 def test_everybody_ends_in_good_order(ready: Stack) -> None:
     """SIGTERM is enough: each ends by itself with status 0 (the last test, since it stops the pipeline)."""
-    ready.compose("stop", "gateway", "stt", "translation")
-    ready.compose("stop", "redis")
+    patience = str(int(PATIENCE_SECONDS))  # more than compose.yaml's, for a busy machine
+    ready.compose("stop", "--timeout", patience, "gateway", "stt", "translation")
+    ready.compose("stop", "--timeout", patience, "redis")
     ends = {
         f"{service} {name[:12]}": inspect("container", name)["State"]["ExitCode"]
         for service in SERVICES

@@ -146,7 +146,7 @@ def test_whoever_makes_it_may_be_killed_at_any_moment(rig: Rig) -> None:
     """`up` is killed at several points between its first word and its last; the next `up` finds what that left, removes
     it and ends with an engine that answers.
     """
-    for delay in (0.0, 0.3, 1.0, 2.0):
+    for delay in (0.0, 0.1, 0.3, 0.9):
         process = rig.start("up", "--engine")
         with process:
             eventually(lambda: rig.work() not in {"", *rig.known}, "a record of this one")
@@ -154,6 +154,8 @@ def test_whoever_makes_it_may_be_killed_at_any_moment(rig: Rig) -> None:
             time.sleep(delay)
             process.kill()
             process.communicate()
+        if rig.record()["stage"] == "engine":  # it was quicker: the next one would let it be
+            rig.do("down")
     rig.do("up", "--engine")
     rig.known.discard(rig.work())
     assert rig.do("run", "--", "docker", "version", "--format", "{{.Server.Version}}").strip()

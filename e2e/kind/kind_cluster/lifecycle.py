@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 
-from kind_cluster import cache, cluster, node_image, record, tools
+from kind_cluster import cache, cluster, kernel, node_image, record, tools
 from kind_cluster.cluster import Ground
 from kind_cluster.engine import Engine
 from kind_cluster.record import Record
@@ -78,9 +78,10 @@ def _start_engine() -> Record:
         tools.install_packages(record.logs() / "packages.log")
     engine = Engine(record.folder() / f"work-{secrets.token_hex(4)}")
     with step("a Docker Engine without uplink"):
-        record.write(Record(engine="own", work=engine.work))
+        begun = record.write(Record(engine="own", work=engine.work, kernel=kernel.settings()))
+        kernel.make_room()
         launch = engine.launch()
-        starting = record.write(Record(engine="own", work=engine.work, owner=launch.owner))
+        starting = record.write(begun.model_copy(update={"owner": launch.owner}))
         launch.begin()
         return record.write(starting.model_copy(update={"stage": "engine"}))
 
@@ -106,6 +107,7 @@ def _remove(found: Record) -> None:
         found.owner.end_namespace()
     if found.work:
         Engine(found.work).remove_traces()
+    kernel.put_back(found.kernel)
     record.forget()
 
 

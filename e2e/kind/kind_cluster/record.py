@@ -25,6 +25,8 @@ class Record(BaseModel):
     """The own engine's folder."""
     owner: Owned | None = None
     """The process that holds the own engine."""
+    kernel: dict[str, str] = {}
+    """Settings of the machine's kernel before the own engine came."""
     stage: Literal["starting", "engine", "creating", "cluster"] = "starting"
     """What is ready, or was about to be made."""
 

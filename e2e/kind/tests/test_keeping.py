@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kind_cluster import cache, record, steps
+from kind_cluster import cache, kernel, record, steps
 from kind_cluster.processes import Owned
 from kind_cluster.record import Record
 
@@ -127,6 +127,22 @@ def test_a_second_cluster_is_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     first = record.folder()
     monkeypatch.setenv("CLUSTER", "other")
     assert record.folder() != first
+
+
+def test_the_kernel_is_as_it_was(tmp_path: Path) -> None:
+    """What nodes change is put back; what they did not change is not written, and room for watches is never taken."""
+    for name, value in zip((*kernel.KUBELETS, kernel.WATCHES), ("0", "0", "0", "128"), strict=True):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{value}\n")
+    before = kernel.settings(tmp_path)
+    kernel.make_room(tmp_path)
+    (tmp_path / "kernel/panic").write_text("10\n")
+    assert kernel.settings(tmp_path) == before | {"kernel/panic": "10", kernel.WATCHES: "1024"}
+    kernel.put_back(before, tmp_path)
+    assert kernel.settings(tmp_path) == before
+    (tmp_path / kernel.WATCHES).write_text("8192\n")
+    kernel.make_room(tmp_path)
+    assert kernel.settings(tmp_path)[kernel.WATCHES] == "8192"
 
 
 def test_a_failed_step_shows_the_end_of_its_log(tmp_path: Path) -> None:

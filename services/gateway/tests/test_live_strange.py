@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
@@ -38,11 +39,13 @@ async def test_a_subscription_that_closes_under_a_command_is_a_lost_connection(r
 
         async def close(pubsub: PubSub = pubsub, turn: int = turn) -> None:
             if turn % 2:
-                await pubsub.connection.disconnect(nowait=True)
+                connection: Any = pubsub.connection
+                await connection.disconnect(nowait=True)
             for _ in range(turn % 5):
                 await asyncio.sleep(0)
             await pubsub.aclose()
 
+        outcome: object
         outcome, _ = await asyncio.gather(said(pubsub.unsubscribe("b")), close(), return_exceptions=True)
         assert outcome is None or isinstance(outcome, RedisError | OSError), repr(outcome)
         outcomes.add(type(outcome).__name__)
