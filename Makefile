@@ -107,9 +107,10 @@ lint: setup ## Check style, types (mypy --strict) and import contracts
 	@$(BIN)/python scripts/check.py --lint $(MEMBERS)
 
 .PHONY: bench
-bench: setup ## Measure word error rate, bytes to Redis, memory per session and autoscaling, and compare with the bars
+bench: setup ## Measure word error rate, speed of STT (DEVICE=cuda: on a GPU), bytes to Redis, memory per session and autoscaling, and compare with the bars
 	@test -f $(SPEECH)/manifest.json || { echo "no $(SPEECH)/manifest.json: name a folder of clips, make bench SPEECH=DIR"; exit 1; }
 	@$(BIN)/python bench/wer.py --speech $(SPEECH)
+	@$(BIN)/python bench/stt_speed.py --speech $(SPEECH) --device $(or $(DEVICE),cpu)
 	@$(BIN)/python bench/redis_bytes.py --speech $(SPEECH)
 	@$(BIN)/python bench/gateway_memory.py
 	@$(BIN)/python bench/autoscaling.py

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from speechpipe_common.settings import load
-from speechpipe_stt.engine import Audio, Engine, EngineError, Transcription, Utterance
+from speechpipe_stt.engine import Audio, Engine, EngineError, SteppingEngine, Task, Transcription, Utterance
 from speechpipe_stt.settings import SttSettings
 from speechpipe_stt.worker import load_engine, run
 
@@ -30,13 +30,27 @@ class Mortal:
     """An engine that dies of the tone."""
 
     def __init__(self, engine: Engine) -> None:
+        assert isinstance(engine, SteppingEngine)
         self._engine = engine
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Transcription | EngineError]:
         """As the real one does, but for the tone."""
-        if any(holds_tone(utterance.audio) for utterance in batch):
-            os.kill(os.getpid(), signal.SIGKILL)
+        _die_of_tone(batch)
         return self._engine.transcribe(batch)
+
+    def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
+        """As the real one does, but for the tone."""
+        _die_of_tone(batch)
+        return self._engine.prepare(batch)
+
+    def step(self, tasks: Sequence[Task]) -> list[Transcription | EngineError | Task]:
+        """As the real one does."""
+        return self._engine.step(tasks)
+
+
+def _die_of_tone(batch: Sequence[Utterance]) -> None:
+    if any(holds_tone(utterance.audio) for utterance in batch):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,7 @@ def _auth(auth: Auth) -> dict[str, EnvValue]:
 def _stt(spec: Spec, redis: tuple[str, ...]) -> Component:
     stt = spec.stt
     env: dict[str, EnvValue] = {
+        "STT_ENGINE": stt.engine,
         "MODEL_SIZE": stt.model,
         "DEVICE": stt.device,
         "COMPUTE_TYPE": stt.compute_type,

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from speechpipe_common.consumer import Consumer, DeliveryPolicy, Entry, RedisLink
 from speechpipe_common.consumer.group import Group
+from speechpipe_common.consumer.handler import Gate
 from speechpipe_common.consumer.slots import Slots
 from speechpipe_common.keys import Keys
 from speechpipe_common.messages import MessageError
@@ -32,7 +33,15 @@ def decode(payload: bytes) -> int:
 class Bench:
     """A consumer with a handler that notes its batches and settles them, unless told otherwise."""
 
-    def __init__(self, redis: Redis, *, policy: DeliveryPolicy = POLICY, max_batch: int = 4, parallel: int = 1) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        policy: DeliveryPolicy = POLICY,
+        max_batch: int = 4,
+        parallel: int = 1,
+        gate: Gate | None = None,
+    ) -> None:
         self.redis = redis
         self.registry = CollectorRegistry()
         self.store = WorkerStore(redis, Keys())
@@ -54,6 +63,7 @@ class Bench:
             metrics=ConsumerMetrics(self.registry),
             max_batch=max_batch,
             slots=Slots(parallel),
+            gate=gate,
         )
 
     async def handle(self, entries: Sequence[Entry[int]]) -> None:

@@ -67,6 +67,34 @@ async def test_parallel_batches_are_bounded(redis_client):
     assert max(bench.company.values()) == 2
 
 
+async def test_nothing_is_read_before_the_handler_wants_more(redis_client):
+    """With room for three batches, jobs stay with the stream while the gate is closed, and are read once it opens."""
+    wanted = asyncio.Event()
+    wanted.set()
+    asked = 0
+
+    async def gate() -> None:
+        nonlocal asked
+        asked += 1
+        await wanted.wait()
+
+    await add(redis_client, 1, 2, 3)
+    bench = Bench(redis_client, max_batch=2, parallel=3, gate=gate)
+    bench.open.clear()
+    wanted.clear()
+    async with bench.running():
+        await eventually(lambda: asked == 1)
+        assert bench.batches == []
+        assert await redis_client.xlen("jobs") == 3
+        wanted.set()
+        await eventually(lambda: bench.batches == [[1, 2], [3]])
+        wanted.clear()
+        await eventually(lambda: asked >= 3)
+        bench.open.set()
+        await eventually(lambda: empty(redis_client))
+        # The worker is told to stop while the gate is closed, and the block ends nevertheless.
+
+
 async def test_a_redelivered_job_runs_while_nothing_else_does(redis_client):
     """With room for a third batch, a job taken over still waits until the other two have ended."""
     await redis_client.xgroup_create("jobs", "workers", id="0", mkstream=True)

@@ -11,6 +11,7 @@ import soundfile
 import soxr
 
 from speechpipe_common.downloads import ASSETS, fetch
+from speechpipe_stt.batched.engine import BatchedEngine
 from speechpipe_stt.engine import Audio
 from speechpipe_stt.whisper import FasterWhisperEngine
 
@@ -42,9 +43,15 @@ def tiny_model() -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(base_model: Path) -> FasterWhisperEngine:
-    """Whisper base with the VAD filter on."""
+def reference(base_model: Path) -> FasterWhisperEngine:
+    """Whisper base with the VAD filter on, driven by faster-whisper."""
     return FasterWhisperEngine(base_model)
+
+
+@pytest.fixture(scope="session")
+def engine(reference: FasterWhisperEngine) -> BatchedEngine:
+    """The same model in batches."""
+    return BatchedEngine(reference)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from clips import Clip
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from speechpipe_stt.batched.engine import BatchedEngine
 from speechpipe_stt.engine import Audio, EngineError, Transcription, Utterance
 from speechpipe_stt.whisper import FasterWhisperEngine
 
@@ -23,7 +24,7 @@ def heard(outcome: Transcription | EngineError) -> Transcription:
 
 
 @pytest.fixture(scope="module")
-def english(engine: FasterWhisperEngine, spoken: list[Clip], human: list[Clip]) -> list[tuple[Clip, Transcription]]:
+def english(engine: BatchedEngine, spoken: list[Clip], human: list[Clip]) -> list[tuple[Clip, Transcription]]:
     """Each English clip with what the engine hears as a final."""
     clips = [clip for clip in (*human, *spoken) if clip.language == "en"]
     outcomes = engine.transcribe([Utterance(clip.audio, language="en") for clip in clips])
@@ -54,9 +55,7 @@ def test_words_have_times_in_order(english: list[tuple[Clip, Transcription]]) ->
 
 
 @pytest.mark.timeout(900)
-def test_language_is_detected(
-    engine: FasterWhisperEngine, spoken: list[Clip], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_language_is_detected(engine: BatchedEngine, spoken: list[Clip], capsys: pytest.CaptureFixture[str]) -> None:
     """Of 27 clips in nine languages at least 21 are heard in the right one, with a probability of their own."""
     drafts = [Utterance(clip.audio, beam_size=1, fallback=False, word_timestamps=False) for clip in spoken]
     outcomes = [heard(outcome) for outcome in engine.transcribe(drafts)]
@@ -69,14 +68,14 @@ def test_language_is_detected(
     assert all(0 < got.language_probability <= 1 for got in outcomes)
 
 
-def test_a_given_language_is_used(engine: FasterWhisperEngine, spoken: list[Clip]) -> None:
+def test_a_given_language_is_used(engine: BatchedEngine, spoken: list[Clip]) -> None:
     """A language that was given is not detected again, even where detection would be wrong."""
     clip = next(clip for clip in spoken if clip.name == "hi/namaste_duniya")
     got = heard(engine.transcribe([Utterance(clip.audio, language="hi", word_timestamps=False)])[0])
     assert (got.language, got.language_probability) == ("hi", 1.0)
 
 
-def test_a_loop_is_broken(engine: FasterWhisperEngine, spoken: list[Clip]) -> None:
+def test_a_loop_is_broken(engine: BatchedEngine, spoken: list[Clip]) -> None:
     """A clip that base repeats without end at temperature 0 neither loops in a partial nor in a final."""
     clip = next(clip for clip in spoken if clip.name == "pt/contagem")
     draft = Utterance(clip.audio, language="pt", beam_size=1, fallback=False, word_timestamps=False)
@@ -87,7 +86,7 @@ def test_a_loop_is_broken(engine: FasterWhisperEngine, spoken: list[Clip]) -> No
         assert got.text.lower().count("oito") <= 3
 
 
-def test_a_bad_item_spoils_no_other(engine: FasterWhisperEngine, human: list[Clip]) -> None:
+def test_a_bad_item_spoils_no_other(engine: BatchedEngine, human: list[Clip]) -> None:
     """Each bad utterance of a batch gets its own error, and the good ones between them their text."""
     good = Utterance(human[0].audio, language="en", beam_size=1)
     outcomes = engine.transcribe(
@@ -107,12 +106,12 @@ def test_a_bad_item_spoils_no_other(engine: FasterWhisperEngine, human: list[Cli
 
 def test_an_english_model_refuses_other_languages(tiny_model: Path, human: list[Clip]) -> None:
     """A model that knows only English says so instead of writing Spanish speech as English."""
-    outcome = FasterWhisperEngine(tiny_model).transcribe([Utterance(human[0].audio, language="es")])[0]
+    outcome = BatchedEngine(FasterWhisperEngine(tiny_model)).transcribe([Utterance(human[0].audio, language="es")])[0]
     assert isinstance(outcome, EngineError)
     assert "'es'" in str(outcome)
 
 
-def test_a_long_prompt_fits(engine: FasterWhisperEngine, human: list[Clip]) -> None:
+def test_a_long_prompt_fits(engine: BatchedEngine, human: list[Clip]) -> None:
     """Prompt and hotwords far beyond the decoder's context are cut, and the speech is still heard."""
     utterance = Utterance(
         human[0].audio, language="en", prompt="modern printing. " * 200, hotwords="comparatively " * 200, beam_size=1
@@ -159,7 +158,7 @@ NO_SPEECH = {
 
 
 @pytest.mark.parametrize("name", NO_SPEECH)
-def test_no_speech_gives_no_text(engine: FasterWhisperEngine, name: str) -> None:
+def test_no_speech_gives_no_text(engine: BatchedEngine, name: str) -> None:
     """With the VAD filter, silence and noise give an empty final, in a given language or an unknown one."""
     for language in ("en", None):
         got = heard(engine.transcribe([Utterance(NO_SPEECH[name], language=language)])[0])
@@ -167,19 +166,19 @@ def test_no_speech_gives_no_text(engine: FasterWhisperEngine, name: str) -> None
 
 
 @pytest.fixture(scope="module")
-def unfiltered(base_model: Path) -> FasterWhisperEngine:
+def unfiltered(base_model: Path) -> BatchedEngine:
     """Whisper base without the VAD filter."""
-    return FasterWhisperEngine(base_model, vad_filter=False)
+    return BatchedEngine(FasterWhisperEngine(base_model, vad_filter=False))
 
 
 @pytest.mark.parametrize("name", NO_SPEECH)
-def test_the_guards_hold_without_the_filter(unfiltered: FasterWhisperEngine, name: str) -> None:
+def test_the_guards_hold_without_the_filter(unfiltered: BatchedEngine, name: str) -> None:
     """With the VAD filter off, where Whisper invents sentences, the other guards leave nothing of a partial."""
     draft = Utterance(NO_SPEECH[name], language="en", beam_size=1, fallback=False, word_timestamps=False)
     assert heard(unfiltered.transcribe([draft])[0]).text == ""
 
 
-def test_the_guards_hold_for_finals_too(unfiltered: FasterWhisperEngine) -> None:
+def test_the_guards_hold_for_finals_too(unfiltered: BatchedEngine) -> None:
     """Without the filter, decoding again at higher temperatures does not make a sentence out of silence."""
     finals = [
         Utterance(NO_SPEECH[name], language="en") for name in ("eight seconds of zeros", "pink noise at -40 dBFS")
@@ -187,7 +186,7 @@ def test_the_guards_hold_for_finals_too(unfiltered: FasterWhisperEngine) -> None
     assert [heard(outcome).text for outcome in unfiltered.transcribe(finals)] == ["", ""]
 
 
-def test_speech_after_silence_is_heard(engine: FasterWhisperEngine, human: list[Clip]) -> None:
+def test_speech_after_silence_is_heard(engine: BatchedEngine, human: list[Clip]) -> None:
     """Words after 5 s of silence are heard, and their times count from the start of the silence."""
     clip = human[0]
     got = heard(engine.transcribe([Utterance(np.concatenate([np.zeros(5 * RATE, np.float32), clip.audio]), "en")])[0])

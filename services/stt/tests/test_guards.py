@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechpipe_stt.audio import from_pcm16, normalize
-from speechpipe_stt.guards import Evidence, invented, without_loops
+from speechpipe_stt.guards import Evidence, invented, repeats_itself, without_loops
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,24 @@ def test_rhetoric_is_kept() -> None:
     """Three repeats are a speaker's own."""
     words = ["no", "no", "no", "it", "is", "very", "very", "good"]
     assert without_loops(words) == list(range(len(words)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Had he married a more amiable woman? Had he married a more amiable woman?", True),
+        ("Witaj suy, suy, suy, suy, suy, suy", True),
+        ("bonjour les mains bonjour les mains", True),
+        ("你好世界你好 你好世界你好", False),
+        ("你好世界你好你好世界你好", True),
+        ("no, no, that is very, very good", False),
+        ("1, 2, 3, 4, 5, 6, 7, 8, 9, 10.", False),
+        ("", False),
+    ],
+)
+def test_repeats_itself(text: str, expected: bool) -> None:
+    """Three words or more said twice in a row are worth another look, also where the compression ratio is low."""
+    assert repeats_itself(text) is expected
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=60))

@@ -29,7 +29,7 @@ GPU_IN_VAIN: Final = Cel(
 class Batch(Strict):
     """How many utterances are decoded together."""
 
-    max_size: int = Field(default=1, ge=1, le=64, description="Most utterances claimed and decoded at a time.")
+    max_size: int = Field(default=16, ge=1, le=64, description="Most utterances claimed and decoded at a time.")
 
 
 class CacheClaim(ClaimedStorage):
@@ -89,6 +89,10 @@ class Stt(Strict):
         min_length=1,
         max_length=512,
         description="Whisper model: a size (tiny, base, small, medium, large-v3), a hub id, or the path of a folder.",
+    )
+    engine: Literal["batched", "reference"] = Field(
+        default="batched",
+        description="batched: utterances of many sessions together; reference: faster-whisper's own, one by one.",
     )
     device: Device = Field(default="auto", description="Where the model runs; auto: a GPU when there is one.")
     compute_type: Literal[

@@ -1,8 +1,8 @@
 """What the worker asks of a speech recogniser: a batch of utterances in, a result or an error for each out."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,5 +78,40 @@ class Engine(Protocol):
 
         Raises:
             Exception: the engine itself failed (out of memory, lost device): nothing is known of any item.
+        """
+        ...
+
+
+class Task(Protocol):
+    """An utterance on its way through a ``SteppingEngine``."""
+
+    @property
+    def group(self) -> Hashable:
+        """Tasks of equal groups can be decoded in one call."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio that its next call decodes, the window's empty rest included."""
+        ...
+
+
+@runtime_checkable
+class SteppingEngine(Engine, Protocol):
+    """An engine that decodes many utterances at a time, and whose failed attempts come again as tasks.
+
+    A task that comes back belongs into a later call, so that an utterance which needs several attempts delays none
+    that needs one.
+    """
+
+    def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
+        """What each utterance needs of the model: a task, or nothing. May run beside a call of ``step``."""
+        ...
+
+    def step(self, tasks: Sequence[Task]) -> list[Transcription | EngineError | Task]:
+        """Decode tasks of one group together; an outcome for each, in order, or the task of its next attempt.
+
+        Raises:
+            Exception: the engine itself failed: nothing is known of any item.
         """
         ...

@@ -12,7 +12,9 @@ from faster_whisper.utils import _MODELS as HUB_IDS  # no public name for the ta
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from speechpipe_common.downloads import ASSETS, DownloadError, fetch, obtainable, verify
-from speechpipe_stt.engine import ModelError
+from speechpipe_common.logs import get_logger
+from speechpipe_stt.batched.engine import BatchedEngine
+from speechpipe_stt.engine import Engine, ModelError
 from speechpipe_stt.settings import SttSettings
 from speechpipe_stt.whisper import FasterWhisperEngine
 
@@ -22,6 +24,7 @@ PACKAGED: Final[Mapping[str, str]] = {"base": "whisper-base", "tiny.en": "whispe
 _FILES: Final = ("config.json", "model.bin", "tokenizer.json")
 _PATTERNS: Final = ["config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*"]
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_log = get_logger(__name__)
 
 
 def resolve(name: str, *, offline: bool, sha256: str = "") -> Path:
@@ -105,15 +108,15 @@ def _check_digest(file: Path, expected: str) -> None:
         )
 
 
-def load(settings: SttSettings) -> FasterWhisperEngine:
-    """The engine with the model that the settings name.
+def load(settings: SttSettings) -> Engine:
+    """The engine that the settings name, with its model; the reference engine where the batched one can't use it.
 
     Raises:
-        ModelError: it cannot be had, or not be loaded on this device with this compute type.
+        ModelError: the model cannot be had, or not be loaded on this device with this compute type.
     """
     folder = resolve(settings.model_size, offline=settings.model_offline, sha256=settings.model_sha256)
     try:
-        return FasterWhisperEngine(
+        reference = FasterWhisperEngine(
             folder,
             device=settings.device,
             compute_type=settings.compute_type,
@@ -125,3 +128,14 @@ def load(settings: SttSettings) -> FasterWhisperEngine:
             f"the model in {folder} does not load with DEVICE={settings.device} "
             f"COMPUTE_TYPE={settings.compute_type}: {error}"
         ) from error
+    return reference if settings.stt_engine == "reference" else _batched(reference)
+
+
+def _batched(reference: FasterWhisperEngine) -> Engine:
+    try:
+        engine = BatchedEngine(reference)
+        engine.warm_up()
+    except (RuntimeError, ValueError) as error:
+        _log.warning("reference_engine_used", reason=f"the model takes no short windows: {error}")
+        return reference
+    return engine

@@ -47,9 +47,14 @@ class SttSettings(WorkerSettings):
     )
     vad_filter: bool = Field(default=True, description="Decode only what Silero takes for speech.")
     normalize_audio: bool = Field(default=False, description="Scale each segment's peak to -0.95 dBFS first.")
+    stt_engine: Literal["batched", "reference"] = Field(
+        default="batched",
+        description="batched: utterances of many sessions together, in windows of their own length; reference: "
+        "faster-whisper's transcribe, one after the other.",
+    )
     max_batch_size: int = Field(
-        default=1,
+        default=16,
         ge=1,
         le=64,
-        description="Most jobs of one call of the engine, which decodes them one after another: more saves no time.",
+        description="Most jobs read at a time, and most utterances that the batched engine decodes in one call.",
     )

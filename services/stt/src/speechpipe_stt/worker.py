@@ -5,19 +5,24 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from speechpipe_common import process
-from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker, together
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker
 from speechpipe_common.keys import SAMPLE_RATE, STT_GROUP
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import AudioJob, Failure
 from speechpipe_common.store import MissingAudio, Overtaken
 from speechpipe_stt import jobs
+from speechpipe_stt.decoding import Decoding, Heard, Order
 from speechpipe_stt.engine import Engine, EngineError, ModelError, Transcription
 from speechpipe_stt.metrics import Dropped, SttMetrics
 from speechpipe_stt.settings import SttSettings
 
 COMPONENT = "stt"
+
+READS: Final = 4
+"""Reads in hand at most: one being decoded, one waiting, and both again where a read brought finals and partials."""
 
 EngineLoader = Callable[[SttSettings], Engine]
 """Blocks until the model is in memory."""
@@ -26,27 +31,19 @@ _log = get_logger(__name__)
 
 
 class SttHandler:
-    """Settles batches of audio jobs; one call at a time, since the model has one thread."""
+    """Settles audio jobs as their outcomes come; several calls at a time share the one model."""
 
-    def __init__(
-        self,
-        context: ShardContext,
-        settings: SttSettings,
-        engine: Engine,
-        executor: ThreadPoolExecutor,
-        metrics: SttMetrics,
-    ) -> None:
+    def __init__(self, context: ShardContext, settings: SttSettings, decoding: Decoding, metrics: SttMetrics) -> None:
         self._context = context
         self._settings = settings
-        self._engine = engine
-        self._executor = executor
+        self._decoding = decoding
         self._metrics = metrics
 
     async def __call__(self, entries: Sequence[Entry[AudioJob]]) -> None:
         """Drop what nobody waits for, read the audio of the rest in one round trip, decode, commit.
 
         Raises:
-            redis.RedisError: the audio could not be read.
+            redis.RedisError: the audio could not be read, or an outcome not be written.
             Exception: the engine failed as a whole; the jobs come again, alone.
         """
         now = time.time()
@@ -59,7 +56,7 @@ class SttHandler:
                 wanted.append(entry)
         audible = await self._with_audio(wanted)
         if audible:
-            await self._decode(audible)
+            await self._settle_all(audible)
 
     async def _with_audio(self, entries: Sequence[Entry[AudioJob]]) -> list[tuple[Entry[AudioJob], bytes]]:
         """Each entry with its whole audio; those that lack it or are overtaken are settled here."""
@@ -77,18 +74,28 @@ class SttHandler:
                     audible.append((entry, audio))
         return audible
 
-    async def _decode(self, audible: Sequence[tuple[Entry[AudioJob], bytes]]) -> None:
-        batch = [jobs.utterance(entry.job, pcm, self._settings) for entry, pcm in audible]
-        began = time.monotonic()
-        with together("decode", [entry for entry, _ in audible], model=self._settings.model_size):
-            outcomes = await asyncio.get_running_loop().run_in_executor(self._executor, self._engine.transcribe, batch)
-        seconds = time.monotonic() - began
-        self._metrics.called(len(batch), seconds)
-        for (entry, _), outcome in zip(audible, outcomes, strict=True):
-            if isinstance(outcome, EngineError):
-                await self._fail(entry, jobs.undecodable(entry.job, outcome))
-            else:
-                await self._commit(entry, outcome, seconds)
+    async def _settle_all(self, audible: Sequence[tuple[Entry[AudioJob], bytes]]) -> None:
+        prepared = await self._decoding.prepare(
+            [jobs.utterance(entry.job, pcm, self._settings) for entry, pcm in audible]
+        )
+        # All of them wait before the first call is made, so that it can take them together.
+        states: list[Order | Heard] = [
+            Heard(each, 0.0) if isinstance(each, Transcription | EngineError) else self._decoding.enqueue(entry, each)
+            for (entry, _), each in zip(audible, prepared, strict=True)
+        ]
+        settling = [self._settle(entry, state) for (entry, _), state in zip(audible, states, strict=True)]
+        failures = [error for error in await asyncio.gather(*settling, return_exceptions=True) if error]
+        if failures:
+            raise failures[0]
+
+    async def _settle(self, entry: Entry[AudioJob], state: Order | Heard) -> None:
+        heard = await self._decoding.outcome(state) if isinstance(state, Order) else state
+        if not isinstance(heard, Heard):
+            await self._drop(entry, heard)
+        elif isinstance(heard.outcome, EngineError):
+            await self._fail(entry, jobs.undecodable(entry.job, heard.outcome))
+        else:
+            await self._commit(entry, heard.outcome, heard.seconds)
 
     async def _commit(self, entry: Entry[AudioJob], heard: Transcription, seconds: float) -> None:
         job = entry.job
@@ -161,12 +168,16 @@ async def serve(settings: SttSettings, stop: asyncio.Event, loader: EngineLoader
         engine = await asyncio.get_running_loop().run_in_executor(executor, loader, settings)
         metrics.model_loaded()
         _log.info("model_loaded", model=settings.model_size, seconds=round(time.monotonic() - began, 2))
+        decoding = Decoding(engine, settings.max_batch_size, executor, metrics, settings.model_size)
         return Work(
             streams=(context.keys.audio_jobs, context.keys.audio_partials),
             group=STT_GROUP,
             decode=jobs.read_job,
-            handler=lambda shard: SttHandler(shard, settings, engine, executor, metrics),
+            handler=lambda shard: SttHandler(shard, settings, decoding, metrics),
             max_batch=settings.max_batch_size,
+            parallel=READS,
+            gate=decoding.wants_more,
+            close=decoding.close,
         )
 
     try:

@@ -27,6 +27,9 @@ Handler = Callable[[Sequence[Entry[J]]], Awaitable[None]]
 """Settles each of its entries through the store. What it leaves unsettled, or has not settled when it raises, is handed
 back and comes again, alone. Errors of Redis may be let out: they do not count against the job."""
 
+Gate = Callable[[], Awaitable[None]]
+"""Returns when the handler wants more jobs than it has in hand; cancelled when it is no longer asked."""
+
 
 class Burier(Protocol):
     """The part of the store that gives a job up."""

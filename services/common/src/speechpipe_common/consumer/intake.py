@@ -1,9 +1,10 @@
 """How a consumer comes by new jobs, and by the place in which the first of them is handled."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from speechpipe_common.consumer.group import Delivered, Group
+from speechpipe_common.consumer.handler import Gate
 from speechpipe_common.consumer.slots import Place, Slots
 
 BLOCK_MS: Final = 1000
@@ -26,13 +27,27 @@ class Intake:
         slots: the worker's places.
         max_batch: most jobs of one batch.
         block_ms: how long a wait lasts.
+        gate: waits until the handler wants more jobs; None: whenever a place is free.
     """
 
-    def __init__(self, group: Group, slots: Slots, max_batch: int, block_ms: int) -> None:
+    def __init__(self, group: Group, slots: Slots, max_batch: int, block_ms: int, gate: Gate | None = None) -> None:
         self._group = group
         self._slots = slots
         self._max_batch = max_batch
         self._block_ms = block_ms
+        self._gate = gate
+
+    async def wanted(self, stopping: "asyncio.Task[bool]") -> bool:
+        """Wait until a place is free and the handler wants more; False when it is time to stop instead."""
+        if not await self._slots.room(stopping) or self._gate is None:
+            return not stopping.done()
+        opening = asyncio.ensure_future(self._gate())
+        first: set[asyncio.Future[Any]] = {opening, stopping}
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            opening.cancel()
+        return not stopping.done()
 
     async def read(self, stopping: "asyncio.Task[bool]") -> tuple[Place | None, list[list[Delivered]]]:
         """Batches, none where none came or it is time to stop, and the place for the first where it is held already.

@@ -18,7 +18,7 @@ from speechpipe_common.consumer.delivery import (
     reason_to_give_up,
 )
 from speechpipe_common.consumer.group import Delivered, Group
-from speechpipe_common.consumer.handler import Burier, Entry, Handler
+from speechpipe_common.consumer.handler import Burier, Entry, Gate, Handler
 from speechpipe_common.consumer.intake import BLOCK_MS, Intake
 from speechpipe_common.consumer.link import RedisLink
 from speechpipe_common.consumer.slots import Place, Slots
@@ -51,6 +51,7 @@ class Consumer(Generic[J]):
             one. A redelivered job runs while nothing else does.
         busy: the worker's, shared likewise; None: this is all that it does.
         max_batch: most entries of one call of the handler.
+        gate: waits until the handler wants more jobs; nothing is read before. None: whenever a call is free.
         block_ms: how long a read waits for news.
         traces: records spans of jobs.
     """
@@ -68,6 +69,7 @@ class Consumer(Generic[J]):
         slots: Slots | None = None,
         busy: BusyClock | None = None,
         max_batch: int = 1,
+        gate: Gate | None = None,
         block_ms: int = BLOCK_MS,
         traces: JobTraces = UNTRACED,
     ) -> None:
@@ -80,7 +82,7 @@ class Consumer(Generic[J]):
         self._metrics = metrics
         self._slots = slots or Slots(1)
         metrics.expect(group.streams)
-        self._intake = Intake(group, self._slots, max_batch, block_ms)
+        self._intake = Intake(group, self._slots, max_batch, block_ms, gate)
         self._traces = traces
         self._held: set[JobRef] = set()
         self._running: dict[asyncio.Task[None], list[JobRef]] = {}
@@ -114,7 +116,7 @@ class Consumer(Generic[J]):
 
     async def _turn(self, tasks: asyncio.TaskGroup, stopping: "asyncio.Task[Any]") -> None:
         """Run one claimed job alone, or start one read's worth of new ones."""
-        if not await self._slots.room(stopping):
+        if not await self._intake.wanted(stopping):
             return
         if await self._cordon.holds():
             await asyncio.wait({stopping}, timeout=LOOK_SECONDS)

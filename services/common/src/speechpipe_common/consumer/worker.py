@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeVar
 from speechpipe_common.consumer.busy import BusyClock
 from speechpipe_common.consumer.delivery import DeliveryPolicy
 from speechpipe_common.consumer.group import Group
-from speechpipe_common.consumer.handler import Handler
+from speechpipe_common.consumer.handler import Gate, Handler
 from speechpipe_common.consumer.intake import BLOCK_MS
 from speechpipe_common.consumer.loop import Consumer
 from speechpipe_common.consumer.shards import (
@@ -52,6 +52,7 @@ class Work(Generic[J]):
     """Makes the handler of one shard's jobs; called once for each."""
     max_batch: int = 1
     parallel: int = 1
+    gate: Gate | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
     """More conditions for readiness."""
     close: Callable[[], Awaitable[None]] = _nothing
@@ -144,6 +145,7 @@ def _consumers(
             slots=slots,
             busy=busy,
             max_batch=work.max_batch,
+            gate=work.gate,
             block_ms=max(SHORTEST_BLOCK_MS, BLOCK_MS // len(shards)),
             traces=JobTraces(shard.tracing, f"{component} job"),
         )

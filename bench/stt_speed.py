@@ -1,0 +1,209 @@
+"""The batched STT engine against faster-whisper's own ``transcribe``: the same model, the same clips, one process.
+
+    .venv/bin/python bench/stt_speed.py --speech DIR [--device cuda] [--rounds 5]
+
+Clips of ``DIR`` (with a ``manifest.json``) and of pytest-audioeval in nine languages, alone and joined up to 12 s, come
+in three classes by length. Each round decodes a class with the peer one at a time, with the batched engine one at a
+time, and with 32 waiting, with word times on both sides; a class's figure is the median over the rounds of the peer's
+seconds by ours. Beside it stand the same ratios in CPU seconds, which other work on the machine disturbs less. The
+other peer is the reference system's call: beam 5, its own VAD filter, six temperatures, no word times.
+"""
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from faster_whisper import WhisperModel
+from shared import corpus_rate, say
+from stt_speech import CLASSES, Speech, by_class, read_all
+from stt_words import compare_words
+
+from speechpipe_common.downloads import ASSETS, fetch
+from speechpipe_stt.batched.engine import BatchedEngine
+from speechpipe_stt.engine import EngineError, Transcription, Utterance
+from speechpipe_stt.whisper import FasterWhisperEngine
+
+WAITING = 32
+WER_BAR = 0.005
+BARS = {"under 3 s": (4.0, 8.0), "3 to 6 s": (3.0, 6.0), "6 to 12 s": (2.5, 3.5)}
+"""Ratios alone, and with 32 waiting."""
+SYSTEM_BAR = 10.0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a pass over some speech took, for each utterance."""
+
+    wall: float
+    cpu: float
+
+
+def timed(call: Callable[[], object], utterances: int) -> Taken:
+    """Run it; seconds for each utterance."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return Taken((time.perf_counter() - wall) / utterances, (time.process_time() - cpu) / utterances)
+
+
+class Peers:
+    """The contestants, all on one loaded model."""
+
+    def __init__(self, device: str, batch: int) -> None:
+        reference = FasterWhisperEngine(fetch(ASSETS["whisper-base"]), device=device, vad_filter=False)  # type: ignore[arg-type]
+        self.model: WhisperModel = reference.model
+        self.engine = BatchedEngine(reference)
+        self.engine.warm_up()
+        self.compute_type = reference.compute_type
+        self._batch = batch
+
+    def plain(self, speech: Speech) -> Transcription:
+        """faster-whisper at temperature 0, greedy, with word times."""
+        return self._transcribe(speech, beam_size=1, temperature=0.0, word_timestamps=True)
+
+    def system(self, speech: Speech) -> Transcription:
+        """faster-whisper as the reference system calls it."""
+        return self._transcribe(speech, beam_size=5, vad_filter=True)
+
+    def _transcribe(self, speech: Speech, **options: object) -> Transcription:
+        segments, info = self.model.transcribe(speech.audio, language=speech.language, **options)
+        found = list(segments)
+        words = tuple(word for segment in found for word in segment.words or ())
+        return Transcription("".join(segment.text for segment in found).strip(), info.language, 1.0, words)
+
+    def ours(self, waiting: Sequence[Speech], beam_size: int = 1, *, fallback: bool = False) -> list[Transcription]:
+        """The batched engine with these waiting, the shortest first; ``fallback`` as finals have it."""
+        heard: list[Transcription] = []
+        ordered = sorted(waiting, key=lambda each: len(each.audio))
+        for begin in range(0, len(ordered), self._batch):
+            some = ordered[begin : begin + self._batch]
+            utterances = [Utterance(each.audio, each.language, beam_size=beam_size, fallback=fallback) for each in some]
+            for outcome in self.engine.transcribe(utterances):
+                if isinstance(outcome, EngineError):
+                    raise outcome
+                heard.append(outcome)
+        return heard
+
+
+def speed(peers: Peers, speech: Sequence[Speech], rounds: int) -> tuple[list[tuple[Taken, ...]], int]:
+    """For each round: the peer, ours alone, ours with 32 waiting."""
+    many = list(itertools.islice(itertools.cycle(speech), WAITING))
+    found = []
+    for _ in range(rounds):
+        found.append(
+            (
+                timed(lambda: [peers.plain(each) for each in speech], len(speech)),
+                timed(lambda: [peers.ours([each]) for each in speech], len(speech)),
+                timed(lambda: peers.ours(many), len(many)),
+            )
+        )
+    return found, len(speech)
+
+
+def ratios(rounds: Sequence[tuple[Taken, ...]], column: int) -> tuple[float, float]:
+    """Median ratio of the peer to a column, in wall and in CPU seconds."""
+    return (
+        median(each[0].wall / each[column].wall for each in rounds),
+        median(each[0].cpu / each[column].cpu for each in rounds),
+    )
+
+
+def report_speed(peers: Peers, classes: dict[str, list[Speech]], rounds: int) -> bool:
+    """The table by class; True when every bar holds."""
+    good = True
+    say("| utterances | peer, ms | alone: wall (CPU) | bar | 32 waiting: wall (CPU) | bar |\n|---|---|---|---|---|---|")
+    for name in CLASSES:
+        found, count = speed(peers, classes[name], rounds)
+        alone, many = ratios(found, 1), ratios(found, 2)
+        bars = BARS[name]
+        good = good and alone[0] >= bars[0] and many[0] >= bars[1]
+        peer = 1000 * median(each[0].wall for each in found)
+        say(
+            f"| {name} ({count}) | {peer:.0f} | {alone[0]:.1f} ({alone[1]:.1f}) | {bars[0]:g} "
+            f"| {many[0]:.1f} ({many[1]:.1f}) | {bars[1]:g} |"
+        )
+    return good
+
+
+def report_system(peers: Peers, speech: list[Speech], rounds: int) -> bool:
+    """All clips, beam 5 on both sides; True when the bar holds."""
+    many = list(itertools.islice(itertools.cycle(speech), WAITING))
+    found = [
+        (
+            timed(lambda: [peers.system(each) for each in speech], len(speech)),
+            timed(lambda: peers.ours(many, fallback=True), len(many)),
+            timed(lambda: peers.ours(many, 5, fallback=True), len(many)),
+        )
+        for _ in range(rounds)
+    ]
+    greedy, beams = ratios(found, 1), ratios(found, 2)
+    say(f"\nagainst the reference system's settings, 32 waiting (bar {SYSTEM_BAR:g}): ours with word times")
+    say(f"  greedy {greedy[0]:.1f} (CPU {greedy[1]:.1f}), beam 5 {beams[0]:.1f} (CPU {beams[1]:.1f})")
+    return greedy[0] >= SYSTEM_BAR
+
+
+def report_quality(peers: Peers, speech: list[Speech]) -> bool:
+    """Word error rates and word times; True when both bars hold."""
+    speech = sorted(speech, key=lambda each: len(each.audio))
+    plain = [peers.plain(each) for each in speech]
+    greedy, beams = peers.ours(speech), peers.ours(speech, 5, fallback=True)
+    rates = {
+        "transcribe, greedy, temperature 0": rate(speech, plain),
+        "batched, greedy, temperature 0": rate(speech, greedy),
+        "batched, beam 5, as finals": rate(speech, beams),
+    }
+    say(f"\n{len(speech)} clips in nine languages, word error rate (English alone):")
+    for name, (whole, english) in rates.items():
+        say(f"  {name}: {whole:.4f} ({english:.4f})")
+    middle, late, count = compare_words(plain, greedy)
+    say(f"word times of {count} words that agree: median {middle:.0f} ms, p95 {late:.0f} ms (bars 20 and 80)")
+    peer, *mine = (whole for whole, _ in rates.values())
+    return max(mine) - peer <= WER_BAR and middle <= 20 and late <= 80
+
+
+def rate(speech: Sequence[Speech], heard: Sequence[Transcription]) -> tuple[float, float]:
+    """Word error rate of all clips, and of the English ones."""
+
+    def over(language: str | None) -> float:
+        pairs = [
+            (each.language, each.text, one.text)
+            for each, one in zip(speech, heard, strict=True)
+            if each.scored and language in (None, each.language)
+        ]
+        languages = {code for code, _, _ in pairs}
+        words = {code: sum(len(text.split()) for c, text, _ in pairs if c == code) for code in languages}
+        rates = {
+            code: corpus_rate([t for c, t, _ in pairs if c == code], [h for c, _, h in pairs if c == code], code)
+            for code in languages
+        }
+        return sum(rates[code] * words[code] for code in languages) / sum(words.values())
+
+    return over(None), over("en")
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(description="The batched STT engine against transcribe.")
+    parser.add_argument("--speech", type=Path, required=True, help="folder with clips and manifest.json")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=16, help="utterances of one call at most")
+    parser.add_argument("--only", choices=("speed", "system", "quality"), help="one part of it")
+    options = parser.parse_args()
+    peers, speech = Peers(options.device, options.batch), read_all(options.speech)
+    say(f"Whisper base, {options.device}, {peers.compute_type}, {options.rounds} rounds, calls of {options.batch}\n")
+    parts: dict[str, Callable[[], bool]] = {
+        "speed": lambda: report_speed(peers, by_class(speech), options.rounds),
+        "system": lambda: report_system(peers, speech, options.rounds),
+        "quality": lambda: report_quality(peers, speech),
+    }
+    held = [part() for name, part in parts.items() if options.only in (None, name)]
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

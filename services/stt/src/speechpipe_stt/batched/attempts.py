@@ -1,0 +1,93 @@
+"""How an utterance is tried, and when the next attempt is due: decisions on numbers, no model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from speechpipe_stt.guards import REPETITIVE, Evidence, invented
+
+FRAMES_PER_SECOND: Final = 100
+"""Mel frames in a second of audio."""
+
+FULL_WINDOW: Final = 3000
+"""Frames that Whisper was trained on: 30 s."""
+
+WINDOWS: Final = (300, 400, 500, 600, 700, 850, 1000, 1200, 1400, 1800, 2300, FULL_WINDOW)
+"""Few, so that utterances of like length share a call; each at most a third longer than the one before."""
+
+MARGIN: Final = 130
+"""Least frames of quiet after the speech. With 30 the decoder repeats itself on every fourth clip; from 100 on the
+word error rate is that of the full window."""
+
+WIDE_MARGIN: Final = 500
+"""The same for a second attempt."""
+
+IMPROBABLE: Final = -1.0
+"""Average log-probability of a token below which a text is tried again (Radford et al. 2022, section 4.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way of decoding."""
+
+    window: int
+    """Frames that the encoder sees."""
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an attempt was worth."""
+
+    good: bool
+    """No further attempt is due."""
+    rank: tuple[bool, float]
+    """The higher, the better; for choosing among attempts that all were not good."""
+
+
+def window_for(frames: int) -> int:
+    """The smallest window that holds so many frames, or the full one."""
+    return next((window for window in WINDOWS if window >= frames), FULL_WINDOW)
+
+
+def attempts(seconds: float, *, fallback: bool) -> tuple[Attempt, ...]:
+    """The ways of decoding so much speech, cheapest first.
+
+    A longer window comes before a higher temperature, since what goes wrong in a short one is mostly the want of
+    silence at its end. Without ``fallback`` none has the full window.
+    """
+    frames = round(seconds * FRAMES_PER_SECOND)
+    short, wide = (window_for(frames + margin) for margin in (MARGIN, WIDE_MARGIN))
+    ways = [Attempt(short), Attempt(wide), Attempt(wide, 0.4)]
+    if fallback:
+        ways += [Attempt(FULL_WINDOW), Attempt(FULL_WINDOW, 0.8)]
+    return tuple(dict.fromkeys(ways))
+
+
+def token_limit(seconds: float, attempt: Attempt) -> int:
+    """Tokens that so much speech needs at most. A full window is generous: nobody looks at its text again."""
+    if attempt.window == FULL_WINDOW:
+        return min(224, 50 + int(30 * seconds))
+    return min(224, 20 + int(14 * seconds))
+
+
+def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool) -> Verdict:
+    """Whether a text may stand.
+
+    Args:
+        evidence: What the decoder says of it.
+        suspicious: It ran into the token limit, or says something twice.
+        fallback: Improbable text is tried again too, not only what repeats itself.
+        first: It comes from the shortest window, where faint speech may pass for silence: silence is believed only of
+            a wider one.
+    """
+    if invented(evidence):
+        return Verdict(good=not first, rank=(False, evidence.average_log_probability))
+    repetitive = evidence.compression_ratio > REPETITIVE or suspicious
+    improbable = fallback and evidence.average_log_probability < IMPROBABLE
+    return Verdict(not repetitive and not improbable, (not repetitive, evidence.average_log_probability))
+
+
+def best(verdicts: Sequence[Verdict]) -> int:
+    """Index of the attempt to believe when none was good: the most probable of those that do not repeat themselves."""
+    return max(range(len(verdicts)), key=lambda index: verdicts[index].rank)

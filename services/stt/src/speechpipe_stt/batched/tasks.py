@@ -1,0 +1,80 @@
+"""An utterance on its way through the batched engine."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from speechpipe_stt.batched.attempts import FRAMES_PER_SECOND, Attempt, Verdict, best
+from speechpipe_stt.batched.features import Mel
+from speechpipe_stt.batched.model import Draft
+from speechpipe_stt.engine import Utterance
+from speechpipe_stt.speech import Speech
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A draft that was not good enough to be the last."""
+
+    draft: Draft
+    verdict: Verdict
+
+
+@dataclass(slots=True, eq=False)
+class BatchedTask:
+    """Speech, and how far its decoding has come."""
+
+    utterance: Utterance
+    speech: Speech
+    mel: Mel
+    context: tuple[int, ...]
+    """Tokens before the start of the transcript: hotwords and prompt."""
+    attempts: tuple[Attempt, ...]
+    language: str | None
+    probability: float = 1.0
+    """Of the language."""
+    tried: list[Tried] = field(default_factory=list)
+
+    @property
+    def attempt(self) -> Attempt:
+        """The one that is due."""
+        return self.attempts[len(self.tried)]
+
+    @property
+    def group(self) -> Hashable:
+        """One call needs one window, one way of searching, and prompts of one length."""
+        return self.attempt, self.utterance.beam_size, len(self.context)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the encoder sees."""
+        return self.attempt.window / FRAMES_PER_SECOND
+
+    @property
+    def exhausted(self) -> bool:
+        """Every attempt was made."""
+        return len(self.tried) == len(self.attempts)
+
+    def has_written(self, text: str) -> bool:
+        """Whether an earlier attempt came to the same text: then a phrase that is in it twice was said twice."""
+        return any(each.draft.text.casefold() == text.casefold() for each in self.tried)
+
+    def best(self) -> Draft:
+        """The draft to believe when none was good."""
+        return self.tried[best([each.verdict for each in self.tried])].draft
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceTask:
+    """Speech that the reference engine decodes, alone."""
+
+    utterance: Utterance
+    speech: Speech
+
+    @property
+    def group(self) -> Hashable:
+        """Itself."""
+        return id(self)
+
+    @property
+    def seconds(self) -> float:
+        """Whole windows of 30 s."""
+        return 30.0 * -(-self.speech.seconds // 30)
