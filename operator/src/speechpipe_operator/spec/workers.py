@@ -30,7 +30,7 @@ class Batch(Strict):
     """How many utterances are decoded together."""
 
     max_size: int = Field(
-        default=16, ge=1, le=64, description="Most utterances read and decoded at a time; the reference engine takes one."
+        default=16, ge=1, le=64, description="Most utterances decoded at a time; the reference engine takes one."
     )
 
 
