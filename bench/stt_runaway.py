@@ -91,7 +91,7 @@ def _unspoken(chance: random.Random, noise: np.random.Generator) -> tuple[str, A
 def _pink(white: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     spectrum = np.fft.rfft(white)
     shaped = np.fft.irfft(spectrum / np.sqrt(np.maximum(1, np.arange(len(spectrum)))), len(white))
-    return shaped / shaped.std()
+    return np.asarray(shaped / shaped.std(), np.float64)
 
 
 def _chords(moment: npt.NDArray[np.float64], chance: random.Random) -> npt.NDArray[np.float64]:

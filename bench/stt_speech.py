@@ -56,7 +56,7 @@ def by_class(speech: list[Speech]) -> dict[str, list[Speech]]:
 
 def _read(path: Path) -> npt.NDArray[np.float32]:
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return soxr.resample(samples.mean(axis=1), rate, RATE).astype(np.float32)
+    return np.asarray(soxr.resample(samples.mean(axis=1), rate, RATE), np.float32)
 
 
 def _joined(clips: list[Speech]) -> Iterator[Speech]:

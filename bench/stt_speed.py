@@ -25,7 +25,7 @@ from stt_words import compare_words
 
 from speechpipe_common.downloads import ASSETS, fetch
 from speechpipe_stt.batched.engine import BatchedEngine
-from speechpipe_stt.engine import EngineError, Transcription, Utterance
+from speechpipe_stt.engine import EngineError, HeardWord, Transcription, Utterance
 from speechpipe_stt.whisper import FasterWhisperEngine
 
 WAITING = 32
@@ -72,7 +72,11 @@ class Peers:
     def _transcribe(self, speech: Speech, **options: object) -> Transcription:
         segments, info = self.model.transcribe(speech.audio, language=speech.language, **options)
         found = list(segments)
-        words = tuple(word for segment in found for word in segment.words or ())
+        words = tuple(
+            HeardWord(word.word, word.start, word.end, word.probability)
+            for segment in found
+            for word in segment.words or ()
+        )
         return Transcription("".join(segment.text for segment in found).strip(), info.language, 1.0, words)
 
     def ours(self, waiting: Sequence[Speech], beam_size: int = 1, *, fallback: bool = False) -> list[Transcription]:
@@ -89,10 +93,10 @@ class Peers:
         return heard
 
 
-def speed(peers: Peers, speech: Sequence[Speech], rounds: int) -> tuple[list[tuple[Taken, ...]], int]:
+def speed(peers: Peers, speech: Sequence[Speech], rounds: int) -> list[tuple[Taken, ...]]:
     """For each round: the peer, ours alone, ours with 32 waiting."""
     many = list(itertools.islice(itertools.cycle(speech), WAITING))
-    found = []
+    found: list[tuple[Taken, ...]] = []
     for _ in range(rounds):
         found.append(
             (
@@ -101,7 +105,7 @@ def speed(peers: Peers, speech: Sequence[Speech], rounds: int) -> tuple[list[tup
                 timed(lambda: peers.ours(many), len(many)),
             )
         )
-    return found, len(speech)
+    return found
 
 
 def ratios(rounds: Sequence[tuple[Taken, ...]], column: int) -> tuple[float, float]:
@@ -117,13 +121,13 @@ def report_speed(peers: Peers, classes: dict[str, list[Speech]], rounds: int) ->
     good = True
     say("| utterances | peer, ms | alone: wall (CPU) | bar | 32 waiting: wall (CPU) | bar |\n|---|---|---|---|---|---|")
     for name in CLASSES:
-        found, count = speed(peers, classes[name], rounds)
+        found = speed(peers, classes[name], rounds)
         alone, many = ratios(found, 1), ratios(found, 2)
         bars = BARS[name]
         good = good and alone[0] >= bars[0] and many[0] >= bars[1]
         peer = 1000 * median(each[0].wall for each in found)
         say(
-            f"| {name} ({count}) | {peer:.0f} | {alone[0]:.1f} ({alone[1]:.1f}) | {bars[0]:g} "
+            f"| {name} ({len(classes[name])}) | {peer:.0f} | {alone[0]:.1f} ({alone[1]:.1f}) | {bars[0]:g} "
             f"| {many[0]:.1f} ({many[1]:.1f}) | {bars[1]:g} |"
         )
     return good

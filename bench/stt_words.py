@@ -2,25 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import Protocol
 
 import numpy as np
 
-from speechpipe_stt.engine import Transcription
-
-
-class Timed(Protocol):
-    """A word of either engine."""
-
-    @property
-    def start(self) -> float:
-        """Seconds."""
-        ...
-
-    @property
-    def end(self) -> float:
-        """Seconds."""
-        ...
+from speechpipe_stt.engine import HeardWord, Transcription
 
 
 def compare_words(theirs: Sequence[Transcription], ours: Sequence[Transcription]) -> tuple[float, float, int]:
@@ -33,7 +18,7 @@ def compare_words(theirs: Sequence[Transcription], ours: Sequence[Transcription]
     return float(np.median(distances)), float(np.percentile(distances, 95)), len(distances) // 2
 
 
-def _distances(theirs: Sequence[Timed], ours: Sequence[Timed]) -> Iterator[float]:
+def _distances(theirs: Sequence[HeardWord], ours: Sequence[HeardWord]) -> Iterator[float]:
     blocks = SequenceMatcher(None, [_plain(word) for word in theirs], [_plain(word) for word in ours], autojunk=False)
     for block in blocks.get_matching_blocks():
         for offset in range(block.size):
@@ -42,6 +27,5 @@ def _distances(theirs: Sequence[Timed], ours: Sequence[Timed]) -> Iterator[float
             yield 1000 * abs(one.end - other.end)
 
 
-def _plain(word: object) -> str:
-    text = getattr(word, "word", None) or getattr(word, "text", "")
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+def _plain(word: HeardWord) -> str:
+    return "".join(letter for letter in word.text.casefold() if letter.isalnum())

@@ -31,7 +31,7 @@ def test_attempts_grow(seconds: float, fallback: bool) -> None:
     assert len(set(ways)) == len(ways)
     assert all(window >= round(seconds * 100) for window in windows)
     assert all(window in WINDOWS for window in windows)
-    assert fallback or all(way.window < FULL_WINDOW for way in ways if seconds < 20)
+    assert fallback or all(way.window < FULL_WINDOW for way in ways if seconds < 18)
 
 
 @given(st.floats(0.01, 28))

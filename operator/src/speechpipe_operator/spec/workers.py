@@ -29,7 +29,9 @@ GPU_IN_VAIN: Final = Cel(
 class Batch(Strict):
     """How many utterances are decoded together."""
 
-    max_size: int = Field(default=16, ge=1, le=64, description="Most utterances claimed and decoded at a time.")
+    max_size: int = Field(
+        default=16, ge=1, le=64, description="Most utterances decoded at a time; the reference engine takes one."
+    )
 
 
 class CacheClaim(ClaimedStorage):

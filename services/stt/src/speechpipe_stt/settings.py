@@ -56,5 +56,5 @@ class SttSettings(WorkerSettings):
         default=16,
         ge=1,
         le=64,
-        description="Most jobs read at a time, and most utterances that the batched engine decodes in one call.",
+        description="Most jobs read at a time and decoded in one call; the reference engine takes one.",
     )

@@ -15,7 +15,7 @@ from speechpipe_common.messages import AudioJob, Failure
 from speechpipe_common.store import MissingAudio, Overtaken
 from speechpipe_stt import jobs
 from speechpipe_stt.decoding import Decoding, Heard, Order
-from speechpipe_stt.engine import Engine, EngineError, ModelError, Transcription
+from speechpipe_stt.engine import Engine, EngineError, ModelError, SteppingEngine, Transcription
 from speechpipe_stt.metrics import Dropped, SttMetrics
 from speechpipe_stt.settings import SttSettings
 
@@ -168,13 +168,15 @@ async def serve(settings: SttSettings, stop: asyncio.Event, loader: EngineLoader
         engine = await asyncio.get_running_loop().run_in_executor(executor, loader, settings)
         metrics.model_loaded()
         _log.info("model_loaded", model=settings.model_size, seconds=round(time.monotonic() - began, 2))
-        decoding = Decoding(engine, settings.max_batch_size, executor, metrics, settings.model_size)
+        # More than it can decode together would only be kept from idle workers.
+        most = settings.max_batch_size if isinstance(engine, SteppingEngine) else 1
+        decoding = Decoding(engine, most, executor, metrics, settings.model_size)
         return Work(
             streams=(context.keys.audio_jobs, context.keys.audio_partials),
             group=STT_GROUP,
             decode=jobs.read_job,
             handler=lambda shard: SttHandler(shard, settings, decoding, metrics),
-            max_batch=settings.max_batch_size,
+            max_batch=most,
             parallel=READS,
             gate=decoding.wants_more,
             close=decoding.close,
