@@ -21,6 +21,10 @@ REPETITIVE: Final = 2.4
 LOOP_REPEATS: Final = 4
 """Times that a phrase follows itself before it counts as a loop."""
 
+MOST_CHARACTERS_PER_SECOND: Final = 25
+MOST_CHARACTERS: Final = 15
+"""Fast readers come to 20 characters a second; the second number is for speech that is cut short."""
+
 _LONGEST_PHRASE: Final = 12
 
 _TWICE_WORDS: Final = 3
@@ -62,6 +66,11 @@ def without_loops(tokens: Sequence[str]) -> list[int]:
         kept.extend(range(position, position + length))
         position += length * repeats
     return kept
+
+
+def impossible(text: str, seconds: float) -> bool:
+    """Whether nobody can say so much in the time, so that the decoder must have gone on without them."""
+    return len(text) > MOST_CHARACTERS + MOST_CHARACTERS_PER_SECOND * seconds
 
 
 def repeats_itself(text: str) -> bool:
