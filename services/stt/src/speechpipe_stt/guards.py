@@ -12,6 +12,10 @@ from typing import Final
 NO_SPEECH: Final = 0.55
 """Above this probability of silence, a piece needs a good reason to be believed."""
 
+DOUBTFUL: Final = 0.35
+"""Above this probability of silence, text that is improbable too, or that only a last attempt brought, was not said:
+clicks and chords have 0.35 to 0.55."""
+
 LOW_LOG_PROBABILITY: Final = -0.5
 """Average log-probability of a token below which a piece that looks like silence is dropped."""
 

@@ -7,7 +7,7 @@ from speechpipe_stt.batched.attempts import FRAMES_PER_SECOND, Attempt, Verdict,
 from speechpipe_stt.batched.features import Mel
 from speechpipe_stt.batched.model import Draft
 from speechpipe_stt.engine import Utterance
-from speechpipe_stt.guards import impossible
+from speechpipe_stt.guards import DOUBTFUL, impossible
 from speechpipe_stt.speech import Speech
 
 
@@ -59,8 +59,10 @@ class BatchedTask:
         return any(each.draft.text.casefold() == text.casefold() for each in self.tried)
 
     def last_resort(self) -> Draft:
-        """The draft to believe when none was good; nothing of a partial that nobody can have said."""
+        """The draft to believe when none was good; nothing of doubtful speech, nor of an impossible partial."""
         draft = self.tried[best([each.verdict for each in self.tried])].draft
+        if draft.evidence.no_speech_probability > DOUBTFUL:
+            return replace(draft, tokens=(), text="")
         if not self.utterance.fallback and impossible(draft.text, self.speech.seconds):
             return replace(draft, tokens=(), text="")
         return draft
