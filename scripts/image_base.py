@@ -33,6 +33,7 @@ RECIPE: Final = (
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    '--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname"',  # of the machine that builds
     "bookworm",
 )
 """Debian 12 and its updates, from the mirror that mmdebstrap takes by itself; a minute, 125 MB."""

@@ -152,12 +152,15 @@ class Pipeline:
 def hosted(
     name: str, namespace: str, settings: Settings, volumes: Volumes, node: str, **spec: Any
 ) -> Iterator[Pipeline]:
-    """A pipeline inside the block, whole when it begins; its Redis has an empty volume on ``node``."""
+    """A pipeline inside the block, whole when it begins; its Redis has an empty volume on ``node``.
+
+    One that does not become whole stays, to be looked at; it goes with its namespace.
+    """
     volumes.make(namespace, claim(name), node)
     pipeline = Pipeline(name, namespace)
     apply(document(name, namespace, settings, volumes.storage_class, **spec))
+    pipeline.until_healthy()
     try:
-        pipeline.until_healthy()
         yield pipeline
     finally:
         pipeline.remove()

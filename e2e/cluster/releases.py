@@ -76,7 +76,7 @@ def values(settings: Settings, namespaces: Sequence[str], **others: Mapping[str,
         "images": {"registry": settings.registry, "tag": settings.tag},
         "operator": {
             "watchNamespaces": list(namespaces),
-            "settings": {"resyncSeconds": 20},
+            "settings": {"resyncSeconds": 8},
             "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}},
         },
     }

@@ -86,21 +86,32 @@ def test_a_deleted_operator_costs_nothing(stage: Stage, operator: Release, round
     with stage.played() as scene:
         for turn in range(rounds):
             scene.before(f"operator, {turn + 1} of {rounds}")
-            pods, old = uids(stage.pipeline.staying()), operator.operators()
-            kill_pod(old[0], at_once=turn % 2 == 1)
-            name = f"{stage.pipeline.name}-gateway"
-            before = get("pdb", name, stage.pipeline.namespace)["metadata"]["uid"]
-            delete("pdb", name, namespace=stage.pipeline.namespace)
-
-            def mended(name: str = name, before: str = before) -> bool:
-                found = find("pdb", name, stage.pipeline.namespace)
-                return found is not None and found["metadata"]["uid"] != before
-
-            until(mended, "the next operator to mend what was deleted", MENDED_SECONDS)
-            assert not uids(old) & uids([pod for pod in operator.operators() if serving(pod)])
+            pods = uids(stage.pipeline.staying())
+            remove(operator, at_once=turn % 2 == 1)
+            until_mended(stage.pipeline)
             scene.after()
             assert uids(stage.pipeline.staying()) == pods
             assert not scene.recorder.story.said("Ready", "False")
+
+
+def remove(operator: Release, *, at_once: bool) -> None:
+    """Delete the operator's pod and wait until it is gone."""
+    old = operator.operators()
+    kill_pod(old[0], at_once=at_once)
+    until(lambda: not uids(old) & uids(operator.operators()), "the operator to be gone", MENDED_SECONDS)
+
+
+def until_mended(pipeline: Pipeline) -> None:
+    """Delete something that harms nobody and that the operator has to make again; wait until it has."""
+    name = f"{pipeline.name}-gateway"
+    before = get("pdb", name, pipeline.namespace)["metadata"]["uid"]
+    delete("pdb", name, namespace=pipeline.namespace)
+
+    def mended() -> bool:
+        found = find("pdb", name, pipeline.namespace)
+        return found is not None and found["metadata"]["uid"] != before
+
+    until(mended, "the next operator to mend what was deleted", MENDED_SECONDS)
 
 
 def test_a_drained_node_costs_nothing(stage: Stage, nodes: list[str], rounds: int) -> None:
@@ -183,7 +194,7 @@ def accepted(pipeline: Pipeline, given: str) -> bool:
         return False
 
 
-def test_the_status_was_whole_before(pipeline: Pipeline) -> None:
+def test_a_pipeline_at_rest_says_so(pipeline: Pipeline) -> None:
     """At rest every condition says what it should: whole, up to date, nothing degraded."""
     pipeline.until_healthy()
     assert condition(pipeline.get(), "Degraded")["status"] == "False"

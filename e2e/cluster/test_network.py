@@ -1,6 +1,6 @@
 """Who may connect to a pipeline: its NetworkPolicies, enforced as packet filters on the nodes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -97,23 +97,37 @@ def address(pod: Json) -> str:
 
 
 def test_only_what_the_policies_let_in_can_connect(
-    standing: Pipeline, operator: Release, agents: Agents, vantages: list[Vantage], doors: list[Door]
+    standing: Pipeline,
+    operator: Release,
+    agents: Agents,
+    vantages: list[Vantage],
+    doors: list[Door],
+    report: Callable[[str], None],
 ) -> None:
     """With the policies of chart and operator enforced, only the gateway is reached from outside, and Redis only by its
     pipeline and the operator's namespace; without them a stranger connects to Redis, so it is they that keep him out.
     """
     stranger = vantages[0]
-    open_to_all = violations([stranger], doors)
-    assert f"{stranger.name} can connect to {REDIS}" in open_to_all
-    with enforced(agents, policies_of(standing.namespace, operator.namespace)):
+    unguarded = violations([stranger], doors)
+    if not unguarded:
+        report("the cluster's own network enforces the policies")
         assert violations(vantages, doors) == []
-    assert violations([stranger], doors) == open_to_all
+        return
+    assert unguarded == [f"{stranger.name} can connect to {REDIS}"]
+    with enforced(agents, policies_of(standing.namespace, operator.namespace)) as guarded:
+        report(f"{len(vantages)} vantages, {len(doors)} doors, {len(guarded)} pods guarded by nft")
+        assert violations(vantages, doors) == []
+    assert violations([stranger], doors) == unguarded
 
 
 def test_a_wrong_policy_is_noticed(
     standing: Pipeline, operator: Release, agents: Agents, vantages: list[Vantage], doors: list[Door]
 ) -> None:
     """A policy that lets everybody connect to Redis, and one that lets nobody connect to the gateway, are found."""
+    if not violations(vantages[:1], doors):
+        pytest.skip(
+            "the cluster's own network enforces the policies as they are: a wrong one can't be put in their place"
+        )
     policies = policies_of(standing.namespace, operator.namespace)
     for policy in policies:
         if policy["metadata"]["name"] == f"{standing.name}-redis":
