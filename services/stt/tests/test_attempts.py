@@ -77,6 +77,13 @@ def test_silence_is_believed_the_second_time() -> None:
         assert judge(SILENCE, suspicious=suspicious, fallback=True, first=False).good
 
 
+def test_a_doubtful_partial_is_tried_again() -> None:
+    """Very improbable text where there may be no speech is not believed even of a partial; in clear speech it is."""
+    for silence, good in ((0.45, False), (0.1, True)):
+        evidence = Evidence(silence, -1.7, 0.6)
+        assert judge(evidence, suspicious=False, fallback=False, first=False).good is good
+
+
 def test_the_best_of_the_bad() -> None:
     """A text without loops is preferred to a more probable one with loops, and then the more probable one."""
     verdicts = [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechpipe_stt.audio import from_pcm16, normalize
-from speechpipe_stt.guards import Evidence, invented, repeats_itself, without_loops
+from speechpipe_stt.guards import Evidence, impossible, invented, repeats_itself, without_loops
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,13 @@ def test_rhetoric_is_kept() -> None:
 def test_repeats_itself(text: str, expected: bool) -> None:
     """Three words or more said twice in a row are worth another look, also where the compression ratio is low."""
     assert repeats_itself(text) is expected
+
+
+def test_impossible() -> None:
+    """A dozen short words fit into two seconds, the same three times over do not."""
+    words = "the quick brown fox jumps over the lazy dog and runs off "
+    assert not impossible(words, 2.0)
+    assert impossible(words * 3, 2.0)
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=60))

@@ -12,6 +12,10 @@ from typing import Final
 NO_SPEECH: Final = 0.55
 """Above this probability of silence, a piece needs a good reason to be believed."""
 
+DOUBTFUL: Final = 0.35
+"""Above this probability of silence, text that is improbable too, or that only a last attempt brought, was not said:
+clicks and chords have 0.35 to 0.55."""
+
 LOW_LOG_PROBABILITY: Final = -0.5
 """Average log-probability of a token below which a piece that looks like silence is dropped."""
 
@@ -20,6 +24,10 @@ REPETITIVE: Final = 2.4
 
 LOOP_REPEATS: Final = 4
 """Times that a phrase follows itself before it counts as a loop."""
+
+MOST_CHARACTERS_PER_SECOND: Final = 25
+MOST_CHARACTERS: Final = 15
+"""Fast readers come to 20 characters a second; the second number is for speech that is cut short."""
 
 _LONGEST_PHRASE: Final = 12
 
@@ -62,6 +70,11 @@ def without_loops(tokens: Sequence[str]) -> list[int]:
         kept.extend(range(position, position + length))
         position += length * repeats
     return kept
+
+
+def impossible(text: str, seconds: float) -> bool:
+    """Whether nobody can say so much in the time, so that the decoder must have gone on without them."""
+    return len(text) > MOST_CHARACTERS + MOST_CHARACTERS_PER_SECOND * seconds
 
 
 def repeats_itself(text: str) -> bool:

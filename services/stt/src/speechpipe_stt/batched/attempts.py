@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from speechpipe_stt.guards import REPETITIVE, Evidence, invented
+from speechpipe_stt.guards import DOUBTFUL, REPETITIVE, Evidence, invented
 
 FRAMES_PER_SECOND: Final = 100
 """Mel frames in a second of audio."""
@@ -24,6 +24,10 @@ WIDE_MARGIN: Final = 500
 
 IMPROBABLE: Final = -1.0
 """Average log-probability of a token below which a text is tried again (Radford et al. 2022, section 4.5)."""
+
+
+VERY_IMPROBABLE: Final = -1.2
+"""The same for a partial, and only where there may be no speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool) 
     if invented(evidence):
         return Verdict(good=not first, rank=(False, evidence.average_log_probability))
     repetitive = evidence.compression_ratio > REPETITIVE or suspicious
-    improbable = fallback and evidence.average_log_probability < IMPROBABLE
+    doubtful = evidence.no_speech_probability > DOUBTFUL
+    improbable = evidence.average_log_probability < (IMPROBABLE if fallback else VERY_IMPROBABLE)
+    improbable = improbable and (fallback or doubtful)
     return Verdict(not repetitive and not improbable, (not repetitive, evidence.average_log_probability))
 
 

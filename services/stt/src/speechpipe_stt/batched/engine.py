@@ -13,7 +13,7 @@ from speechpipe_stt.batched.model import Draft, WhisperCalls
 from speechpipe_stt.batched.tasks import BatchedTask, ReferenceTask, Tried
 from speechpipe_stt.batched.words import align
 from speechpipe_stt.engine import EngineError, HeardWord, Task, Transcription, Utterance
-from speechpipe_stt.guards import repeats_itself
+from speechpipe_stt.guards import impossible, repeats_itself
 from speechpipe_stt.pieces import believed, in_order
 from speechpipe_stt.speech import Speech
 from speechpipe_stt.whisper import FasterWhisperEngine, silent
@@ -173,13 +173,14 @@ def _accepted(tasks: Sequence[BatchedTask], drafts: Sequence[Draft]) -> dict[int
     """Note the drafts with their tasks; of those that get no further attempt, what is to stand, by index."""
     accepted: dict[int, Draft] = {}
     for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
-        suspicious = draft.cut_off or (repeats_itself(draft.text) and not task.has_written(draft.text))
+        endless = draft.cut_off or impossible(draft.text, task.speech.seconds)
+        suspicious = endless or (repeats_itself(draft.text) and not task.has_written(draft.text))
         verdict = judge(draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback, first=not task.tried)
         task.tried.append(Tried(draft, verdict))
         if verdict.good:
             accepted[index] = draft
         elif task.exhausted:
-            accepted[index] = task.best()
+            accepted[index] = task.last_resort()
     return accepted
 
 

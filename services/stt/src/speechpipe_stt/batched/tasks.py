@@ -1,12 +1,13 @@
 """An utterance on its way through the batched engine."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from speechpipe_stt.batched.attempts import FRAMES_PER_SECOND, Attempt, Verdict, best
 from speechpipe_stt.batched.features import Mel
 from speechpipe_stt.batched.model import Draft
 from speechpipe_stt.engine import Utterance
+from speechpipe_stt.guards import DOUBTFUL, impossible
 from speechpipe_stt.speech import Speech
 
 
@@ -57,9 +58,14 @@ class BatchedTask:
         """Whether an earlier attempt came to the same text: then a phrase that is in it twice was said twice."""
         return any(each.draft.text.casefold() == text.casefold() for each in self.tried)
 
-    def best(self) -> Draft:
-        """The draft to believe when none was good."""
-        return self.tried[best([each.verdict for each in self.tried])].draft
+    def last_resort(self) -> Draft:
+        """The draft to believe when none was good; nothing of doubtful speech, nor of an impossible partial."""
+        draft = self.tried[best([each.verdict for each in self.tried])].draft
+        if draft.evidence.no_speech_probability > DOUBTFUL:
+            return replace(draft, tokens=(), text="")
+        if not self.utterance.fallback and impossible(draft.text, self.speech.seconds):
+            return replace(draft, tokens=(), text="")
+        return draft
 
 
 @dataclass(frozen=True, slots=True, eq=False)
