@@ -3,9 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest_asyncio
@@ -172,8 +173,8 @@ async def test_stale_partials_never_reach_the_model(model: Model) -> None:
     assert model.engine.calls == [["first"], ["twice"]]
 
 
-async def _opens(call: Callable[[], object]) -> "asyncio.Task[object]":
-    task: asyncio.Task[object] = asyncio.ensure_future(call())  # type: ignore[arg-type]
+async def _opens(call: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
+    task = asyncio.ensure_future(call())
     await asyncio.sleep(0)
     return task
 
