@@ -20,7 +20,7 @@ MINIMAL = {"spec": {"gateway": {"auth": {"mode": "none"}}}}
 SETS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "one pipeline": {"pipelines": {"captions": MINIMAL}},
-    "a GPU cluster": YAML(typ="safe", pure=True).load((EXAMPLES / "values-gpu.yaml").read_text()),
+    "a GPU cluster": YAML(typ="safe", pure=True).load((EXAMPLES / "helm" / "values-gpu.yaml").read_text()),
     "the examples": {
         "pipelines": {
             "captions": {"spec": example("minimal.yaml")},
