@@ -5,6 +5,7 @@ cut after 0.7 s or 30 dB quieter at most 0.53), and on silence, hum, tones, clic
 -10 dBFS (at least 0.59).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,7 @@ MOST_CHARACTERS: Final = 15
 """Fast readers come to 20 characters a second; the second number is for speech that is cut short."""
 
 _LONGEST_PHRASE: Final = 12
+_WORDS: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 _TWICE_WORDS: Final = 3
 _TWICE_CHARACTERS: Final = 6
@@ -83,7 +85,8 @@ def repeats_itself(text: str) -> bool:
     The compression ratio finds this only in long texts: three times the same fifteen words come to 2.0.
     """
     spaced = " " in text.strip()
-    plain = [_plain(token) for token in (text.split() if spaced else text)]
+    # Hyphens part words here: a decoder that runs away also spells ("an old-s-s-y-y-y-y-y").
+    plain = _WORDS.findall(text.casefold()) if spaced else [_plain(token) for token in text]
     shortest = _TWICE_WORDS if spaced else _TWICE_CHARACTERS
     if len(without_loops(plain)) < len(plain):
         return True
