@@ -11,7 +11,7 @@ from settings import RUN_LABEL, Settings
 from states import serving
 
 HOME = "/var/lib/speechpipe-e2e"
-"""Folder of the suite on each node."""
+"""Folder of the suite on each node; each run has one of its own in it, since another may be about to end."""
 START_SECONDS = 180.0
 
 
@@ -22,6 +22,8 @@ class Agents:
     namespace: str
     pods: dict[str, str]
     """Name of its pod by node."""
+    folder: str
+    """Of this run on each node."""
 
     def on(self, node: str, *command: str, stdin: str | None = None) -> str:
         """Run a command on a node, in its network and as root; its output."""
@@ -44,13 +46,13 @@ def start(settings: Settings) -> Agents:
         return found if len(found) == count else []
 
     pods = until(ready, f"{count} agents on nodes", START_SECONDS, lambda: items("pods", namespace))
-    return Agents(namespace, {pod["spec"]["nodeName"]: pod["metadata"]["name"] for pod in pods})
+    return Agents(namespace, {p["spec"]["nodeName"]: p["metadata"]["name"] for p in pods}, f"{HOME}/{settings.run}")
 
 
 def stop(agents: Agents) -> None:
     """Remove what is left on the nodes, then the agents."""
     for node in agents.pods:
-        agents.on(node, "sh", "-c", f"rm -rf {HOME}/*")
+        agents.on(node, "rm", "-rf", agents.folder)
     delete("namespace", agents.namespace, wait=False)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents import HOME, Agents
+from agents import Agents
 from kubectl import Json, apply, delete, items
 from settings import RUN_LABEL
 
@@ -34,8 +34,8 @@ class Volumes:
     def make(self, namespace: str, claim: str, node: str, size: str = "1Gi") -> str:
         """An empty volume on a node that only this claim can have; its name."""
         name = f"{namespace}-{claim}"
-        folder = f"{HOME}/{name}"
-        self.agents.on(node, "sh", "-c", f"rm -rf {folder} && mkdir -m 0777 {folder}")
+        folder = f"{self.agents.folder}/{name}"
+        self.agents.on(node, "sh", "-c", f"rm -rf {folder} && mkdir -p {folder} && chmod 0777 {folder}")
         apply(local_volume(name, self.storage_class, node, folder, size, claim_of=(namespace, claim), run=self.run))
         return name
 
