@@ -35,7 +35,7 @@ async def test_a_poisonous_job_is_buried_alone(
 ) -> None:
     """It ends in dead_letters, its client gets one error for it, and all that was batched with it gets its final."""
     gateway = world.add_gateway(MAX_PENDING_SEGMENTS="64")
-    worker = world.add_stt(RUNNER, MAX_BATCH_SIZE=str(BATCH))
+    worker = world.add_stt(RUNNER, MAX_BATCH_SIZE=str(BATCH), STT_ENGINE="batched")
     translate = world.add_translate()
     await world.start(gateway, translate)
     library = clips[RATE]

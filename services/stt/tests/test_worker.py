@@ -216,6 +216,7 @@ async def test_a_poison_job_takes_nobody_along(
                 MODEL_SIZE="tiny.en",
                 KEY_PREFIX=keys.prefix,
                 MAX_BATCH_SIZE="4",
+                STT_ENGINE="batched",
                 CLAIM_IDLE_SECONDS="0.5",
             )
 
