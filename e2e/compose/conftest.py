@@ -48,6 +48,7 @@ def stack(loaded: dict[str, str]) -> Iterator[Stack]:
         "GATEWAY_PORT": "0",  # any free port
         "HEALTH_PORT": "0",
         "DEFAULT_TARGET_LANGUAGES": "es",
+        "SILENCE_THRESHOLD_SECONDS": "3",  # audio that a busy machine sends late is no pause
     }
     made = Stack(f"speechpipe-{uuid.uuid4().hex[:8]}", env)
     try:
