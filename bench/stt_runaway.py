@@ -56,7 +56,7 @@ def cases(speech: list[Speech], count: int) -> Iterator[Case]:
         else:
             kind, audio = _unspoken(chance, noise)
         options = {"beam_size": 1, "fallback": not partial, "word_timestamps": not partial}
-        yield Case(kind, spoken, Utterance(audio, language, **options))  # type: ignore[arg-type]
+        yield Case(kind, spoken, Utterance(audio, language, **options))  # type: ignore[arg-type]  # flags
 
 
 def _cut(audio: Audio, chance: random.Random, noise: np.random.Generator) -> tuple[str, Audio]:

@@ -49,7 +49,7 @@ async def ready(rest: Rest, namespace: str, crd: str) -> AsyncIterator[str]:
         await rest.apply(f"/api/v1/namespaces/{name}/serviceaccounts/default", account, manager="chart-tests")
     await rest.merge(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": ENFORCED}})
     for kind in SPECS:
-        await eventually(lambda: _served(rest, namespace, kind), f"{kind} is served")  # noqa: B023
+        await eventually(lambda: _served(rest, namespace, kind), f"{kind} is served")  # noqa: B023 - awaited at once
     yield namespace
 
 

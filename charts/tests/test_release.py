@@ -192,7 +192,7 @@ async def test_purged_from_the_whole_cluster_nothing_is_left(release: Release, c
 class _Silent:
     def line(self, source: str, text: str) -> None:
         """Pytest shows what a failed test printed."""
-        print(f"{source} | {text}")  # noqa: T201
+        print(f"{source} | {text}")  # noqa: T201 - shown when a test fails
 
 
 async def test_helm_test_sends_speech(release: Release, processes: PodProcesses, tmp_path: Path):

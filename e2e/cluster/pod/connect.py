@@ -24,4 +24,4 @@ def opens(address: str) -> bool:
 
 if __name__ == "__main__":
     with ThreadPoolExecutor(16) as pool:
-        print(json.dumps(dict(zip(sys.argv[1:], pool.map(opens, sys.argv[1:]), strict=True))))  # noqa: T201
+        print(json.dumps(dict(zip(sys.argv[1:], pool.map(opens, sys.argv[1:]), strict=True))))  # noqa: T201 - its output

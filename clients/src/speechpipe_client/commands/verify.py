@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog=EPILOG)
     def verify(
         url: Annotated[str, typer.Option(envvar="SPEECHPIPE_URL", help="Gateway address.")] = DEFAULT_URL,
-        clip: Annotated[list[str], typer.Option(help="Clip to play; may be given repeatedly.")] = [  # noqa: B006
+        clip: Annotated[list[str], typer.Option(help="Clip to play; may be given repeatedly.")] = [  # noqa: B006 - typer only reads it
             "en/quick_brown_fox"
         ],
         target: Annotated[str | None, typer.Option(help="Ask for a translation into this language, too.")] = None,
