@@ -26,6 +26,12 @@ PIPELINES_NAMESPACE = "speech"
 RULES = "/apis/rbac.authorization.k8s.io/v1"
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 90.0
+CALM_LEASE = "60"
+"""LEASE_SECONDS where nothing waits for its end: an operator that could not renew in time ends, and no kubelet starts
+it again here. On a busy machine an API server can keep it waiting for seconds.
+"""
+SHORT_LEASE = "9"
+"""LEASE_SECONDS where another operator waits for its end."""
 _SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 
 
@@ -192,7 +198,7 @@ class Operators:
 
     def start(self, name: str = "one", **env: str) -> OperatorProcess:
         """Start an operator; settings besides the usual ones in ``env``."""
-        usual = {"OPERATOR_NAMESPACE": self.namespace, "LEASE_SECONDS": "3", "CHECK_SECONDS": "2"}
+        usual = {"OPERATOR_NAMESPACE": self.namespace, "LEASE_SECONDS": CALM_LEASE, "CHECK_SECONDS": "2"}
         if not self._clusterwide:
             usual["WATCH_NAMESPACES"] = self.namespace
         made = OperatorProcess(name, self._directory, self._kubeconfig, usual | env)

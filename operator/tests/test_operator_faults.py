@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from operator_mischief import mischief, wish
 from operator_pipelines import PATHS, apply, children, complete, condition, expected, pipeline
-from operator_process import Operators, operators
+from operator_process import SHORT_LEASE, Operators, operators
 
 from speechpipe_operator.objects import PIPELINE_LABEL
 from speechpipe_operator.testing.control_plane import API_SERVER, ETCD, ControlPlane
@@ -158,7 +158,7 @@ async def test_operators_stopped_across_takeovers(fleet: Operators, rest: Rest, 
     """SIGSTOP the active one until the other has taken over, then SIGCONT, in turns: each time the stopped one ends
     without a write, and one is active.
     """
-    pair = [fleet.start("left"), fleet.start("right")]
+    pair = [fleet.start(name, LEASE_SECONDS=SHORT_LEASE) for name in ("left", "right")]
     await apply(rest, namespace, pipeline("voice"))
     await complete(rest, namespace, "voice")
     for _ in range(amount.takeovers):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from operator_process import Operators, operators
+from operator_process import SHORT_LEASE, Operators, operators
 
 from speechpipe_operator.testing.control_plane import ControlPlane
 from speechpipe_operator.testing.rest import Rest
@@ -27,9 +27,9 @@ async def lease_of(rest: Rest, fleet: Operators) -> dict:
 
 async def test_the_second_waits_and_takes_over_from_a_killed_first(fleet: Operators, rest: Rest):
     """While the first is active the second stands by, ready; it takes over when the first has been killed."""
-    first = fleet.start("first")
+    first = fleet.start("first", LEASE_SECONDS=SHORT_LEASE)
     await first.said("lease_won")
-    second = fleet.start("second")
+    second = fleet.start("second", LEASE_SECONDS=SHORT_LEASE)
     await second.said("standby")
     assert await second.until_ready() == {"ready": True, "reasons": [], "state": "standby", "missing": []}
     assert (await lease_of(rest, fleet))["holderIdentity"].startswith("first-")
@@ -60,9 +60,9 @@ async def test_an_operator_that_was_stopped_beyond_its_lease_ends_and_writes_not
     """SIGSTOP until another has taken over, then SIGCONT: it ends with its own exit status, says why, and the lease
     stays with the other.
     """
-    first = fleet.start("first")
+    first = fleet.start("first", LEASE_SECONDS=SHORT_LEASE)
     await first.said("active")
-    second = fleet.start("second")
+    second = fleet.start("second", LEASE_SECONDS=SHORT_LEASE)
     await second.said("standby")
     first.signal(signal.SIGSTOP)
     await second.said("active")
