@@ -45,10 +45,20 @@ class Wire:
     urls: list[str] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
     connection: "TappedConnection | None" = None
+    home: str | None = None
+    """The gateway that said last that the session is there; None while the client looks for one."""
+
+    def opened(self, url: str, connection: "TappedConnection") -> None:
+        """Connected; whether the session goes on there has not been said yet."""
+        self.urls.append(url)
+        self.connection = connection
+        self.home = None
 
     def note(self, message: ServerMessage) -> None:
         """A message came."""
         self.messages.append(message)
+        if isinstance(message, Ready):
+            self.home = self.urls[-1].partition("?")[0]
 
     @property
     def resumed(self) -> int:
@@ -72,9 +82,7 @@ class TappedConnection(Connection):
         """Connect, and note where."""
         connection = await super().open(url, endpoint, limits)
         assert isinstance(connection, cls)
-        wire = _wire.get()
-        wire.urls.append(url)
-        wire.connection = connection
+        _wire.get().opened(url, connection)
         return connection
 
     async def receive(self) -> ServerMessage:
@@ -83,6 +91,7 @@ class TappedConnection(Connection):
         try:
             message = await super().receive()
         except ConnectionLost as lost:
+            wire.home = None
             wire.endings.append(str(getattr(lost.ending, "error", "done")))
             raise
         wire.note(message)

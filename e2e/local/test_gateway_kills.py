@@ -19,9 +19,9 @@ FREEZE_EVERY = 4
 
 
 def of(gateway: Service, world: World, callers: Sequence[Caller]) -> list[Caller]:
-    """The clients that talk to a gateway now."""
+    """The clients whose sessions a gateway has now, as it told them; one that is still knocking is not among them."""
     url = world.urls[world.gateways.index(gateway)]
-    return [c for c in callers if c.wire.urls and c.wire.urls[-1].partition("?")[0] == url]
+    return [c for c in callers if c.wire.home == url]
 
 
 async def busy_gateway(world: World, callers: Sequence[Caller], dice: random.Random) -> Service:
