@@ -33,6 +33,9 @@ IN_CLUSTER = (f"{KIND}/ground", PODS, "e2e/compose")
 TOOLS = (HOUSE, "bench", f"{CHART}/source", f"{CHART}/dashboards")
 """Folders of scripts, whose types are checked too."""
 
+FAILURE_LINES = 40
+"""Of each failure, in the summary of all of them."""
+
 LENIENT = (
     "--allow-untyped-defs",
     "--allow-incomplete-defs",
@@ -162,6 +165,27 @@ def read_counts(report: Path) -> Counts:
     return Counts(passed, failed, skipped)
 
 
+def read_failures(report: Path) -> list[str]:
+    """What failed in a JUnit report: the test's name, and the end of what it said."""
+    told = []
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written by our own pytest
+        for kind in ("failure", "error"):
+            for found in case.iter(kind):
+                lines = (found.text or found.get("message") or "").strip().splitlines()
+                cut = ["..."] if len(lines) > FAILURE_LINES else []
+                name = f"{case.get('classname')}::{case.get('name')} ({kind}, {float(case.get('time', 0)):.0f} s)"
+                told.append("\n".join([name, *(f"    {line[:300]}" for line in cut + lines[-FAILURE_LINES:])]))
+    return told
+
+
+def tell_failures() -> int:
+    """Print every failure that the kept reports hold; 1 if there is any."""
+    told = [f"{report.stem}: {text}" for report in sorted(REPORTS.glob("*.xml")) for text in read_failures(report)]
+    for text in told:
+        print(f"\n== {text}")
+    return 1 if told else 0
+
+
 def run(check: Check, *, aside: bool) -> bool:
     """Run one check; True when it exits 0. ``aside`` keeps its output back until it has ended."""
     print(f"\n== {check.name}", flush=True)
@@ -214,9 +238,12 @@ def main() -> int:
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
     parser.add_argument("--cluster", action="store_true", help="the suites that need a cluster: KUBECONFIG names it")
     parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
+    parser.add_argument("--failures", action="store_true", help="only print what the kept reports of all suites hold")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
+    if given.failures:
+        return tell_failures()
     lint = run_all(lint_checks(given.members)) if given.lint else 0
     test = run_all(suites(given.members), given.jobs) if given.test else 0
     cluster = run_all(cluster_suites()) if given.cluster else 0

@@ -81,3 +81,16 @@ def test_a_suite_with_an_environment_of_its_own_counts(house: Path) -> None:
     done = check(house, "first")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 passed, 1 failed, 0 skipped")
     assert "== failed: pytest first/test-apart\n" in done.stdout
+
+
+def test_failures_are_told_once_more(house: Path) -> None:
+    """After the suites have run, what failed can be printed again by name, with what it said."""
+    add_member(house, "first", FAILS)
+    add_member(house, "second", PASSES)
+    check(house, "first", "second")
+    command = [sys.executable, str(house / "scripts" / "check.py"), "--failures"]
+    told = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "test_it::test_it (failure" in told.stdout
+    assert "assert False" in told.stdout
+    assert "second" not in told.stdout
