@@ -47,7 +47,8 @@ def pipeline(namespace: str, settings: Settings, volumes: Volumes, nodes: list[s
     """
     slow = {"resources": {"limits": {"cpu": "400m"}}, "beamSize": 5}
     gpu: dict[str, Any] = {"gpu": {"resourceName": GPU}, "device": "auto", "autoscaling": QUICK, **slow}
-    with pretended(nodes[:2]), hosted("scale", namespace, settings, volumes, nodes[0], stt=gpu) as made:
+    images = {"stt": settings.image("stt")}  # on a real GPU it would be the one with NVIDIA's libraries
+    with pretended(nodes[:2]), hosted("scale", namespace, settings, volumes, nodes[0], images=images, stt=gpu) as made:
         yield made
 
 

@@ -201,3 +201,23 @@ def test_every_component_says_when_it_is_ready() -> None:
         return component.ready.port in {port.name for port in component.ports}
 
     assert all(has_ready_port(component) and component.grace_seconds > 0 for component in minimal().components)
+
+
+@pytest.mark.parametrize(
+    ("worker", "images", "wanted"),
+    [
+        ("device: cuda", "{}", "ghcr.io/speechpipe/stt:1.2-cuda"),
+        ("gpu: {}", "{}", "ghcr.io/speechpipe/stt:1.2-cuda"),
+        ("gpu: {resourceName: nvidia.com/mig-1g.10gb}", "{tag: nightly}", "ghcr.io/speechpipe/stt:nightly-cuda"),
+        ("gpu: {dra: {deviceClassName: gpus.example.com}}", "{}", "ghcr.io/speechpipe/stt:1.2-cuda"),
+        ("gpu: {resourceName: amd.com/gpu}", "{}", "ghcr.io/speechpipe/stt:1.2"),
+        ("device: auto", "{}", "ghcr.io/speechpipe/stt:1.2"),
+        ("device: cuda", "{stt: 'example.com/mine:3'}", "example.com/mine:3"),
+    ],
+)
+def test_workers_on_nvidias_devices_get_the_image_with_its_libraries(worker: str, images: str, wanted: str) -> None:
+    """The variant is chosen by the device that a worker is told or given; an image that is named whole is taken."""
+    text = MINIMAL.replace("  translation: {}", f"  images: {images}\n  stt: {{{worker}}}")
+    (pipeline,) = load_text(text, "-")
+    (stt,) = (component for component in make_plan(pipeline).components if component.name == "stt")
+    assert stt.pods.image.reference("1.2") == wanted

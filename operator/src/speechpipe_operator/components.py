@@ -84,15 +84,18 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A container image. ``tag`` None: that of the operator's own version; empty: ``name`` is the whole reference."""
+    """A container image. ``tag`` None: that of the operator's own version; empty: ``name`` is the whole reference.
+    ``variant`` is added to the tag.
+    """
 
     name: str
     tag: str | None = None
+    variant: str = ""
 
     def reference(self, version: str) -> str:
         """The whole reference, for an operator of that version."""
         tag = version if self.tag is None else self.tag
-        return f"{self.name}:{tag}" if tag else self.name
+        return f"{self.name}:{tag}{self.variant}" if tag else self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from speechpipe_operator.spec import (
 
 OFFICIAL_VALKEY: Final = "docker.io/valkey/valkey"
 VALKEY_TAG: Final = "9.1"
+CUDA: Final = "-cuda"
+"""End of the tag of images with NVIDIA's libraries, which are 1.5 GB larger."""
 
 MIB: Final = 1024 * 1024
 REDIS_FIXED_BYTES: Final = 96 * MIB
@@ -70,8 +72,9 @@ def worker_pods(spec: Spec, component: str, worker: Stt | Translation) -> Pods:
     """The workers of ``component`` (stt or translation)."""
     scaling = Scaling() if worker.autoscaling is None else Scaling(worker.autoscaling.mode, worker.autoscaling)
     own = spec.images.stt if component == "stt" else spec.images.translation
+    variant = CUDA if _on_cuda(worker) else ""
     return Pods(
-        image=_image(spec.images, component, own),
+        image=_image(spec.images, component, own, variant),
         resources=_with_defaults(worker.resources, component),
         scaling=scaling,
         gpu=worker.gpu,
@@ -86,8 +89,17 @@ def initial_replicas(fixed: int, autoscaling: Autoscaling | GatewayAutoscaling |
     return fixed if autoscaling is None else max(1, autoscaling.min_replicas)
 
 
-def _image(images: Images, component: str, whole: str | None) -> Image:
-    return Image(f"{images.registry}/{component}", images.tag) if whole is None else Image(whole, tag="")
+def _on_cuda(worker: Stt | Translation) -> bool:
+    """Whether its pods need NVIDIA's libraries: where they are told so, or get a device that may be NVIDIA's."""
+    if worker.device != "auto" or worker.gpu is None:
+        return worker.device == "cuda"
+    return worker.gpu.dra is not None or worker.gpu.resource_name.startswith("nvidia.com/")
+
+
+def _image(images: Images, component: str, whole: str | None, variant: str = "") -> Image:
+    if whole is not None:
+        return Image(whole, tag="")
+    return Image(f"{images.registry}/{component}", images.tag, variant)
 
 
 def _redis_image(images: Images) -> Image:

@@ -96,7 +96,8 @@ class Images(Strict):
         default=None,
         max_length=128,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
-        description="Tag of the default images; absent: the operator's own version.",
+        description="Tag of the default images; absent: the operator's own version. Workers on NVIDIA's devices"
+        " (device cuda, or auto with a gpu) get the image whose tag ends in -cuda besides.",
     )
     gateway: ImageReference | None = Field(default=None, description="Whole reference of the gateway's image.")
     stt: ImageReference | None = Field(default=None, description="Whole reference of the STT worker's image.")
