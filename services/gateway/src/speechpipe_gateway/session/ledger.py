@@ -7,7 +7,9 @@ from speechpipe_common.messages import Delivery, Failure, TextJob, Transcript, T
 from speechpipe_common.wire import Error, FinalCaption, Realtime, Translation, WireWord
 from speechpipe_gateway.session.config import SessionConfig
 from speechpipe_gateway.session.effects import Effect, Replay, Send, SubmitText
-from speechpipe_gateway.session.segment import Flight, Segment
+from speechpipe_gateway.session.partial_texts import Said
+from speechpipe_gateway.session.segment import Segment
+from speechpipe_gateway.session.stabilising import Caption
 from speechpipe_gateway.session.stitching import stitch
 
 
@@ -39,8 +41,6 @@ class Ledger:
         self.cursor = cursor
         self.segments: dict[int, Segment] = {}
         self.texts: dict[tuple[int, str], TextFlight] = {}
-        self._partial_texts: dict[tuple[int, str], Flight] = {}
-        self._shown_texts: dict[tuple[int, str], int] = {}
         self.delivered: set[str] = set()
 
     @property
@@ -97,8 +97,8 @@ class Ledger:
     def text_submitted(self, job: TextJob, status: str, entry: str) -> list[Effect]:
         """What became of a translation job."""
         if not job.final:
-            if status == "shed":
-                self._partial_texts.pop((job.segment, job.target), None)
+            if status == "shed" and (segment := self.segments.get(job.segment)):
+                segment.texts.shed(job.target)
             return []
         flight = self.texts.get((job.segment, job.target))
         if flight is None:
@@ -118,8 +118,6 @@ class Ledger:
             if flight.deadline <= now:
                 flight.deadline = now + self._config.resubmit_seconds
                 effects.append(SubmitText(flight.job, previous=flight.entry, samples=flight.samples))
-        for key in [key for key, flight in self._partial_texts.items() if flight.deadline <= now]:
-            del self._partial_texts[key]
         return effects
 
     def _first(self, member: str) -> bool:
@@ -158,7 +156,6 @@ class Ledger:
         if partial.rev <= segment.shown or not self._config.partials:
             return []
         segment.shown = partial.rev
-        settled = segment.stabiliser.committed_until
         caption = segment.stabiliser.update(partial.text, partial.language, partial.end)
         if not caption.text:
             return []
@@ -175,53 +172,35 @@ class Ledger:
             translation=segment.translation,
             cursor=self.cursor,
         )
-        effects: list[Effect] = [Send(message, _since(heard_at, now))]
-        if segment.stabiliser.committed_until > settled:
-            effects += self._translate_partial(segment, partial, caption.text, now)
-        return effects
+        segment.texts.said = _said(partial, caption, segment.stabiliser.settled)
+        return [Send(message, _since(heard_at, now)), *self._translate_ahead(segment, now)]
 
-    def _translate_partial(self, segment: Segment, partial: Transcript, text: str, now: float) -> list[Effect]:
-        """Partial translations follow the committed text, one in flight for a segment and language.
-
-        Their revision is that of what they translate, so that none is above that of the final to come.
-        """
-        effects: list[Effect] = []
-        for target in segment.options.targets:
-            key = (segment.start, target)
-            if key in self._partial_texts:
-                continue
-            flight = Flight(rev=partial.rev, end=0, deadline=now + self._config.partial_seconds)
-            self._partial_texts[key] = flight
-            job = TextJob(
-                client=self._client,
-                segment=segment.start,
-                rev=flight.rev,
-                final=False,
-                text=text,
-                source=partial.language,
-                target=target,
-                submitted_at=now,
-                expires_at=flight.deadline,
-            )
-            effects.append(SubmitText(job))
-        return effects
+    def _translate_ahead(self, segment: Segment, now: float) -> list[Effect]:
+        """Ask for what is due of a segment's translations before its final."""
+        targets, patience = segment.options.targets, self._config.partial_seconds
+        return [SubmitText(job) for job in segment.texts.due(self._client, segment.start, targets, now, patience)]
 
     def _translated(self, translated: Translated, now: float) -> list[Effect]:
-        key, spoke_at = (translated.segment, translated.language), None
-        if translated.final:
-            flight = self.texts.pop(key, None)
-            spoke_at = flight.spoke_at if flight else None
-            self._shown_texts.pop(key, None)
-            if not self._first(done_member(translated.segment, "translation", translated.language)):
-                return []
-        else:
-            self._partial_texts.pop(key, None)
-            segment = self.segments.get(translated.segment)
-            if segment is None or translated.rev <= self._shown_texts.get(key, 0):
-                return []
-            self._shown_texts[key] = translated.rev
-            if segment.options.targets[:1] == (translated.language,):
-                segment.translation = translated.text
+        if not translated.final:
+            return self._translated_ahead(translated, now)
+        flight = self.texts.pop((translated.segment, translated.language), None)
+        if not self._first(done_member(translated.segment, "translation", translated.language)):
+            return []
+        return [self._show(translated, _since(flight.spoke_at if flight else None, now))]
+
+    def _translated_ahead(self, translated: Translated, now: float) -> list[Effect]:
+        segment = self.segments.get(translated.segment)
+        if segment is None:
+            return []
+        newer = segment.texts.came(translated)
+        following = self._translate_ahead(segment, now)
+        if not newer:
+            return following
+        if segment.options.targets[:1] == (translated.language,):
+            segment.translation = translated.text
+        return [self._show(translated, None), *following]
+
+    def _show(self, translated: Translated, waited: float | None) -> Send:
         message = Translation(
             segment_id=str(translated.segment),
             rev=translated.rev,
@@ -230,7 +209,7 @@ class Ledger:
             is_final=translated.final,
             cursor=self.cursor,
         )
-        return [Send(message, _since(spoke_at, now))]
+        return Send(message, waited)
 
     def _failed(self, failure: Failure, now: float) -> list[Effect]:
         if failure.retry:
@@ -264,6 +243,12 @@ class Ledger:
             segment.forget(failure.rev)
             if segment.final is not None and segment.final.rev == failure.rev:
                 segment.final.deadline = now
+
+
+def _said(partial: Transcript, caption: Caption, settled: int) -> Said:
+    """What there is to translate: a candidate to the letter, so that the final that it may become is known by then."""
+    text = caption.text if partial.kind == "partial" else partial.text
+    return Said(partial.rev, text, partial.language, settled)
 
 
 def _since(then: float | None, now: float) -> float | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from speechpipe_common.messages import AudioJob, JobKind, SegmentRecord
 from speechpipe_gateway.session.config import Options
 from speechpipe_gateway.session.effects import Submit
+from speechpipe_gateway.session.partial_texts import PartialTexts
 from speechpipe_gateway.session.stabilising import Stabiliser
 
 
@@ -57,6 +58,7 @@ class Segment:
     candidate: Flight | None = None
     final: Flight | None = None
     stabiliser: Stabiliser = field(default_factory=Stabiliser)
+    texts: PartialTexts = field(default_factory=PartialTexts)
 
     def flight(self, rev: int) -> Flight | None:
         """The job of a revision that is still out."""

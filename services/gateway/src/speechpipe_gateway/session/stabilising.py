@@ -35,6 +35,11 @@ class Stabiliser:
         self.committed_until = 0
         """No committed word ends after this session offset: the end of the earlier partial that held it."""
 
+    @property
+    def settled(self) -> int:
+        """How many tokens are committed."""
+        return len(self._committed)
+
     def update(self, text: str, language: str, end: int) -> Caption:
         """Take the text of a partial over audio up to ``end``.
 
