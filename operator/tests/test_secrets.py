@@ -50,6 +50,25 @@ async def test_no_password_comes_twice(world: World):
     assert (await world.get(*SECRET))["data"]["password"] != first
 
 
+@pytest.mark.parametrize(("resync", "age", "seen"), [(600.0, 29.0, "old"), (600.0, 31.0, "new"), (8.0, 5.0, "new")])
+async def test_a_secret_is_believed_for_half_a_minute_and_never_beyond_the_next_look(
+    world: World, monkeypatch: pytest.MonkeyPatch, resync: float, age: float, seen: str
+):
+    """A Secret is read anew after 30 s, and after half the time between two looks where that is less."""
+    monkeypatch.setattr(secrets, "FRESH_SECONDS", 30.0)
+    now = [1000.0]
+    known = secrets.Secrets(lambda: now[0], resync)
+    await world.ask(SPEC)
+    await world.reconcile()
+    before = await known.look(world.api, world.key.namespace, SECRET[1])
+    await world.edit(*SECRET, {"stringData": {"password": "another"}})
+    now[0] += age
+    after = await known.look(world.api, world.key.namespace, SECRET[1])
+    assert before is not None
+    assert after is not None
+    assert ("old" if after.sums == before.sums else "new") == seen
+
+
 async def test_a_lost_password_replaces_redis_first(world: World):
     """After the Secret was deleted there is a new one; Redis's pods are replaced at once, its clients' when Redis is
     ready with it.

@@ -7,6 +7,7 @@ when it is ready (``PasswordRollout``). Taking ``password-previous`` away later 
 deleted is made anew, with a new password, and the same happens.
 """
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,10 +38,16 @@ class Facts:
 
 
 class Secrets:
-    """Looks at Secrets, and makes those that are the operator's to make. ``clock`` gives monotonic seconds."""
+    """Looks at Secrets, and makes those that are the operator's to make.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        clock: gives monotonic seconds.
+        resync: seconds between two looks at a pipeline at rest; the second one reads anew what the first has read.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, resync: float = math.inf) -> None:
         self._clock = clock
+        self._resync = resync
         self._seen: dict[tuple[str, str], tuple[float, Facts]] = {}
 
     async def look(self, api: KubeApi, namespace: str, name: str, *, fresh: bool = False) -> Facts | None:
@@ -50,7 +57,8 @@ class Secrets:
             KubeError: it can't be read.
         """
         read, facts = self._seen.get((namespace, name), (0.0, None))
-        if facts is not None and not fresh and self._clock() - read < FRESH_SECONDS:
+        believed = min(FRESH_SECONDS, self._resync / 2)
+        if facts is not None and not fresh and self._clock() - read < believed:
             return facts
         found = await api.find("Secret", namespace, name)
         return None if found is None else self._remember(found)

@@ -19,8 +19,12 @@ from speechpipe_operator.spec import Resources
 ENDPOINT_SECONDS: Final = 5
 """A gateway goes on accepting for so long after it was told to end, until no load balancer sends it anybody."""
 
-STARTUP_PERIOD: Final = 5
-"""Seconds between two looks at a process that starts."""
+STARTUP_PERIOD: Final = 1
+"""Seconds between two looks at a process that starts: somebody waits for it."""
+
+READY_PERIOD: Final = 2
+"""Seconds between two looks at whether a process serves; after ``READY_FAILURES`` in vain it gets no new clients."""
+READY_FAILURES: Final = 3
 
 
 def service_pod(frame: Frame, component: Component) -> Object:
@@ -113,7 +117,8 @@ def _probes(component: Component) -> dict[str, Object]:
     attempts = -(-component.pods.startup_seconds // STARTUP_PERIOD)
     return {
         "startupProbe": ready | {"periodSeconds": STARTUP_PERIOD, "failureThreshold": attempts, "timeoutSeconds": 3},
-        "readinessProbe": ready | {"periodSeconds": 5, "failureThreshold": 2, "timeoutSeconds": 3},
+        "readinessProbe": ready
+        | {"periodSeconds": READY_PERIOD, "failureThreshold": READY_FAILURES, "timeoutSeconds": 3},
         # Slow, not dead, is what a process is whose model has all its cores.
         "livenessProbe": alive | {"periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 5},
     }

@@ -64,7 +64,7 @@ class Active:
             capabilities=checks.capabilities,
             replicas=self._scalers.replicas,
             occupancy=self._scalers.occupancy,
-            secrets=Secrets(),
+            secrets=Secrets(resync=settings.resync_seconds),
         )
         teller, gate = Teller(api, metrics, identity), RollGate(settings.max_rolling)
         self._controller = Controller(deps, self._scalers, teller, gate, metrics, self._queue.add, self._queue.forget)
