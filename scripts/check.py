@@ -178,12 +178,15 @@ def read_failures(report: Path) -> list[str]:
     return told
 
 
-def tell_failures() -> int:
-    """Print every failure that the kept reports hold; 1 if there is any."""
-    told = [f"{report.stem}: {text}" for report in sorted(REPORTS.glob("*.xml")) for text in read_failures(report)]
-    for text in told:
-        print(f"\n== {text}")
-    return 1 if told else 0
+def tell_sum() -> int:
+    """Print every failure that the kept reports hold, then the sum of all suites; 1 if anything failed."""
+    reports = sorted(REPORTS.glob("*.xml"))
+    for report in reports:
+        for text in read_failures(report):
+            print(f"\n== {report.stem}: {text}")
+    total = sum((read_counts(report) for report in reports), Counts())
+    print(total)
+    return 1 if total.failed else 0
 
 
 def run(check: Check, *, aside: bool) -> bool:
@@ -238,12 +241,12 @@ def main() -> int:
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
     parser.add_argument("--cluster", action="store_true", help="the suites that need a cluster: KUBECONFIG names it")
     parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
-    parser.add_argument("--failures", action="store_true", help="only print what the kept reports of all suites hold")
+    parser.add_argument("--sum", action="store_true", help="only print what failed in all suites that ran, and their sum")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
-    if given.failures:
-        return tell_failures()
+    if given.sum:
+        return tell_sum()
     lint = run_all(lint_checks(given.members)) if given.lint else 0
     test = run_all(suites(given.members), given.jobs) if given.test else 0
     cluster = run_all(cluster_suites()) if given.cluster else 0

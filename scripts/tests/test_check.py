@@ -88,9 +88,10 @@ def test_failures_are_told_once_more(house: Path) -> None:
     add_member(house, "first", FAILS)
     add_member(house, "second", PASSES)
     check(house, "first", "second")
-    command = [sys.executable, str(house / "scripts" / "check.py"), "--failures"]
+    command = [sys.executable, str(house / "scripts" / "check.py"), "--sum"]
     told = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False)
     assert told.returncode == 1
     assert "test_it::test_it (failure" in told.stdout
     assert "assert False" in told.stdout
     assert "second" not in told.stdout
+    assert told.stdout.splitlines()[-1] == "2 passed, 1 failed, 0 skipped"
