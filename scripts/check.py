@@ -28,6 +28,8 @@ KIND = "e2e/kind"
 """Folder of what makes a cluster, a package with tests of its own; ``ground`` checks a cluster that runs."""
 PODS = "e2e/cluster"
 """Folder of the suite that runs in pods; what it concludes from them is tested without any, in ``tests_unit``."""
+LONGEST = ("operator", "services/gateway")
+"""Members whose suites take longest; begun first, they are not waited for when all others have ended."""
 IN_CLUSTER = (f"{KIND}/ground", PODS, "e2e/compose")
 """Folders of the suites that need a cluster, or its Docker Engine."""
 TOOLS = (HOUSE, "bench", f"{CHART}/source", f"{CHART}/dashboards")
@@ -135,8 +137,9 @@ def suites(members: Sequence[str]) -> list[Check]:
     ``test-*``, which hand their arguments to pytest), the house's, and the faults.
     """
     coverage = ("--cov-config=pyproject.toml", "--cov-report=term:skip-covered")
+    ordered = sorted(members, key=lambda member: LONGEST.index(member) if member in LONGEST else len(LONGEST))
     return [
-        *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in members),
+        *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in ordered),
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
         pytest_in(HOUSE, f"{HOUSE}/tests"),
         *(pytest_in(CHART, folder) for folder in present(f"{CHART}/tests")),
@@ -241,7 +244,7 @@ def main() -> int:
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
     parser.add_argument("--cluster", action="store_true", help="the suites that need a cluster: KUBECONFIG names it")
     parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
-    parser.add_argument("--sum", action="store_true", help="only print what failed in all suites that ran, and their sum")
+    parser.add_argument("--sum", action="store_true", help="only say what failed in all suites that ran, and their sum")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
