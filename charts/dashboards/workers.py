@@ -206,6 +206,12 @@ TRANSLATION = Row(
             rate("speechpipe_translate_partials_dropped_total", OF, "reason", "{{reason}}"),
         ),
         graph(
+            "Texts remembered",
+            "Texts for a model, by whether their translation was remembered (hit) or had to be made (miss).",
+            "ops",
+            rate("speechpipe_translate_lookups_total", OF, "result", "{{result}}"),
+        ),
+        graph(
             "Language pairs in memory",
             "Pairs whose model a worker holds; MAX_LOADED_PAIRS and its memory bound them.",
             "short",

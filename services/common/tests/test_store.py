@@ -170,6 +170,18 @@ async def test_an_overtaken_job_is_not_worth_decoding(redis: Redis, sessions: Se
     assert await worker.read_audio([JOB]) == [Overtaken()]
 
 
+async def test_texts_of_final_segments_are_known(redis: Redis, sessions: SessionStore) -> None:
+    """For each of several text jobs the store says whether its segment is final, whoever asks and in their order."""
+    worker = WorkerStore(redis, KEYS)
+    earlier = msgspec.structs.replace(TEXT, final=False)
+    assert await worker.have_finals([earlier, earlier]) == [False, False]
+    await submit(sessions)
+    await worker.commit_transcript(await claim(redis), JOB, HEARD)
+    others = (msgspec.structs.replace(earlier, segment=1600), msgspec.structs.replace(earlier, client="d"))
+    assert await worker.have_finals([others[0], earlier, others[1]]) == [False, True, False]
+    assert await worker.have_finals([]) == []
+
+
 async def test_a_queued_job_is_not_submitted_again(redis: Redis, sessions: SessionStore) -> None:
     """A resubmission is a no-op while the entry stands in the stream, and a new entry once it is lost."""
     _, entry = await submit(sessions)

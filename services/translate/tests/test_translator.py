@@ -6,6 +6,7 @@ import pytest
 
 from speechpipe_translate.engines.base import Outcome
 from speechpipe_translate.errors import EngineFailed, HubUnreachable, UnknownLanguageCode, UnsupportedPair
+from speechpipe_translate.memory import Memory
 from speechpipe_translate.pool import ModelPool
 from speechpipe_translate.routes import Pair
 from speechpipe_translate.translator import Translator, clean
@@ -59,6 +60,39 @@ def test_a_batch_goes_through_the_models_as_one(translator: Translator, engine: 
     """All texts of a direction are given to each model of the route in a single call."""
     assert translator.translate("en", "fr", ["one", "two"]) == ["one>es>fr", "two>es>fr"]
     assert engine.seen == [["one", "two"], ["one>es", "two>es"]]
+
+
+def remembering(engine: Marking, counted: list[tuple[int, int]]) -> Translator:
+    """A translator that remembers eight texts, and tells how many it knew."""
+    pool = ModelPool(engine, max_pairs=4, memory_limit=1 << 40)
+    return Translator(engine, pool, ("en", "es"), Memory(8), lambda known, unknown: counted.append((known, unknown)))
+
+
+def test_no_text_is_translated_twice(engine: Marking) -> None:
+    """A text that was translated before, or stands in the batch twice, reaches the model once; spaces do not matter."""
+    counted: list[tuple[int, int]] = []
+    translator = remembering(engine, counted)
+    assert translator.translate("en", "es", ["one", "one"]) == ["one>es", "one>es"]
+    assert translator.translate("en", "es", [" one\n", "two", "One"]) == ["one>es", "two>es", "One>es"]
+    assert engine.seen == [["one"], ["two", "One"]]
+    assert counted == [(0, 1), (1, 2)]
+
+
+def test_a_pivot_is_reached_once(engine: Marking) -> None:
+    """A text that goes into two languages by way of a third is translated into that one once."""
+    translator = remembering(engine, [])
+    assert translator.translate("en", "es", ["one"]) == ["one>es"]
+    assert translator.translate("en", "fr", ["one"]) == ["one>es>fr"]
+    assert engine.seen == [["one"], ["one>es"]]
+
+
+def test_failures_are_not_remembered(engine: Marking) -> None:
+    """A text that failed is tried again, and one whose model cannot be loaded too."""
+    translator = remembering(engine, [])
+    for _ in range(2):
+        assert isinstance(translator.translate("en", "es", ["bad"])[0], EngineFailed)
+        assert isinstance(translator.translate("en", "de", ["one"])[0], EngineFailed)
+    assert engine.seen == [["bad"], ["one"], ["bad"]]
 
 
 def test_regional_forms_and_names_are_understood(translator: Translator) -> None:

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from speechpipe_common.keys import TRANSLATION_GROUP, Keys
+from speechpipe_common.keys import TRANSLATION_GROUP, Keys, done_member
 from speechpipe_common.messages import Delivery, Failure, TextJob, Translated, decode, encode
 from speechpipe_common.testing import eventually, free_port
 
@@ -114,6 +114,11 @@ class Worker:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as reply:
             return bytes(reply.read())
 
+    async def metric(self, name: str) -> float:
+        """A sample of /metrics, by its name and labels as they are written there."""
+        page = (await asyncio.to_thread(self._get, "/metrics")).decode()
+        return next((float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(name + " ")), 0.0)
+
     async def stop(self) -> str:
         """Ask it to stop; returns its log."""
         self.process.send_signal(signal.SIGTERM)
@@ -181,6 +186,42 @@ async def test_a_partial_is_published_only(pipeline: Pipeline, worker: Worker) -
     [delivery] = pipeline.heard
     assert (delivery.id, delivery.body.segment, delivery.body.final) == ("", 2, False)
     assert await pipeline.replayed() == []
+
+
+async def test_what_waits_is_translated_in_few_calls(valkey: str, pipeline: Pipeline) -> None:
+    """Forty finals that wait when a worker comes are translated in calls of sixteen, and each has its own text."""
+    await pipeline.submit(*(job(f"I saw {number} houses.", segment=number) for number in range(40)))
+    worker = Worker(valkey, MAX_BATCH_SIZE="16")
+    await worker.start()
+    await eventually(pipeline.settled, "all jobs")
+    assert texts(pipeline.heard) == [(number, "es", f"Vi {number} casas.") for number in range(40)]
+    assert await worker.metric("speechpipe_translate_batch_size_sum") == 40
+    assert await worker.metric("speechpipe_translate_batch_size_count") == 3
+    await worker.kill()
+
+
+async def test_a_partial_of_a_final_segment_is_dropped_untranslated(pipeline: Pipeline, worker: Worker) -> None:
+    """A partial whose segment became final, by whichever worker, is acknowledged unheard; the others are not."""
+    await pipeline.redis.sadd(KEYS.done(CLIENT), done_member(1, "final"))
+    await pipeline.submit(
+        job("too late", final=False, segment=1), job("two houses", final=False, segment=2), job("final", segment=3)
+    )
+    await eventually(pipeline.settled, "all jobs")
+    assert {delivery.body.segment for delivery in pipeline.heard} == {2, 3}
+    assert await worker.metric('speechpipe_translate_partials_dropped_total{reason="overtaken"}') == 1
+    assert await worker.metric("speechpipe_translate_batch_size_sum") == 2
+
+
+async def test_a_final_that_was_a_partial_is_remembered(pipeline: Pipeline, worker: Worker) -> None:
+    """A final with the text of a partial before it is answered without the engine, and counted as a hit."""
+    await pipeline.submit(job("I saw the house.", final=False, rev=1))
+    await eventually(pipeline.settled, "the partial")
+    assert await worker.metric('speechpipe_translate_lookups_total{result="hit"}') == 0
+    await pipeline.submit(job("I saw the house.", rev=2))
+    await eventually(lambda: len(pipeline.heard) == 2, "the final")
+    assert texts(pipeline.heard) == [(16000, "es", "Vi la casa.")] * 2
+    assert await worker.metric('speechpipe_translate_lookups_total{result="hit"}') == 1
+    assert await worker.metric('speechpipe_translate_lookups_total{result="miss"}') == 1
 
 
 async def test_an_unsupported_pair_is_a_last_word(pipeline: Pipeline, worker: Worker) -> None:

@@ -41,6 +41,21 @@ class TranslateSettings(WorkerSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where ctranslate2 and easynmt compute; auto: on a GPU where there is one."
     )
+    compute_type: Literal[
+        "auto",
+        "default",
+        "int8",
+        "int8_float32",
+        "int8_float16",
+        "int8_bfloat16",
+        "int16",
+        "float16",
+        "bfloat16",
+        "float32",
+    ] = Field(
+        default="auto",
+        description="Number format of ctranslate2; auto: int8 on a CPU, float16 on CUDA; default: the model's own.",
+    )
     pivot_languages: Annotated[str, AfterValidator(_language_codes)] = Field(
         default="en,es",
         description="Languages to translate through where no model does it directly, best first, separated by commas.",
@@ -52,8 +67,16 @@ class TranslateSettings(WorkerSettings):
         le=512,
         description="Most tokens of a text, which is cut there, and of its translation, by ctranslate2 or easynmt.",
     )
-    max_batch_size: int = Field(default=16, ge=1, le=512, description="Most texts taken from a stream at once.")
-    model_threads: int = Field(default=2, ge=1, le=64, description="Threads that run models: batches in work at once.")
+    max_batch_size: int = Field(default=16, ge=1, le=512, description="Most texts that are translated in one call.")
+    model_threads: int = Field(
+        default=2, ge=1, le=64, description="Threads that run models: language pairs in work at once."
+    )
+    remembered_sentences: int = Field(
+        default=4096,
+        ge=0,
+        le=1_000_000,
+        description="Most translations kept in memory, so that no text is translated twice; 0 keeps none.",
+    )
     max_loaded_pairs: int = Field(default=8, ge=1, le=1000, description="Most language pairs kept loaded.")
     memory_limit_mb: int = Field(
         default=4096,

@@ -3,77 +3,81 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from speechpipe_common import process
-from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker, together
+from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker
 from speechpipe_common.keys import TRANSLATION_GROUP
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import Failure, TextJob, Translated, decode
+from speechpipe_translate.dispatching import Answer, Dispatcher
 from speechpipe_translate.engines.opening import open_engine
 from speechpipe_translate.errors import EngineUnavailable
-from speechpipe_translate.jobs import answer, group_by_direction, is_wanted
+from speechpipe_translate.jobs import answer
+from speechpipe_translate.memory import Memory
 from speechpipe_translate.metrics import TranslateMetrics
 from speechpipe_translate.pool import ModelPool
 from speechpipe_translate.settings import TranslateSettings
 from speechpipe_translate.translator import Translator
 
 COMPONENT = "translate"
-_MEGABYTE = 1 << 20
+
+READS: Final = 16
+"""Reads in hand at most; what bounds the jobs in hand is what the dispatcher wants."""
+
+_MEGABYTE: Final = 1 << 20
 _log = get_logger(__name__)
 
 
 class TranslationHandler:
-    """Settles batches of text jobs.
+    """Settles text jobs as their answers come.
 
     Args:
         context: the store, and what is known of Redis.
-        translator: does the work, in threads of ``executor``.
-        executor: as many threads as batches may compute at once.
-        metrics: counts it.
+        dispatcher: shares the models among all jobs of this worker.
+        metrics: counts what is dropped.
     """
 
-    def __init__(
-        self,
-        context: ShardContext,
-        translator: Translator,
-        executor: ThreadPoolExecutor,
-        metrics: TranslateMetrics,
-    ) -> None:
+    def __init__(self, context: ShardContext, dispatcher: Dispatcher, metrics: TranslateMetrics) -> None:
         self._context = context
         self._metrics = metrics
-        self._translator = translator
-        self._executor = executor
+        self._dispatcher = dispatcher
 
     async def __call__(self, entries: Sequence[Entry[TextJob]]) -> None:
-        """Translate what is wanted, direction by direction, and drop the rest."""
+        """Translate what is wanted, and drop the rest.
+
+        Raises:
+            redis.RedisError: an answer could not be written, or a partial's segment not be asked for.
+            Exception: the models failed as a whole; the jobs come again, alone.
+        """
         now = time.time()
-        batch = [entry.job for entry in entries]
-        wanted = [entry for entry in entries if is_wanted(entry.job, batch, now)]
         for entry in entries:
             self._context.metrics.waited(entry.ref.stream, now - entry.job.submitted_at)
-            if entry not in wanted:
-                self._metrics.dropped("unwanted")
-                await self._drop(entry)
-        groups = group_by_direction([entry.job for entry in wanted])
-        async with asyncio.TaskGroup() as tasks:
-            for (source, target), positions in groups.items():
-                tasks.create_task(self._translate(source, target, [wanted[position] for position in positions]))
+        settling = [self._settle(entry, over) for entry, over in zip(entries, await self._over(entries), strict=True)]
+        failures = [error for error in await asyncio.gather(*settling, return_exceptions=True) if error]
+        if failures:
+            raise failures[0]
 
-    async def _translate(self, source: str, target: str, entries: Sequence[Entry[TextJob]]) -> None:
-        began = time.monotonic()
-        texts = [entry.job.text for entry in entries]
-        loop = asyncio.get_running_loop()
-        with together("translate", entries, source=source, target=target):
-            outcomes = await loop.run_in_executor(self._executor, self._translator.translate, source, target, texts)
-        seconds = time.monotonic() - began
-        self._metrics.translated(source, target, outcomes, seconds)
-        for entry, outcome in zip(entries, outcomes, strict=True):
-            result = answer(entry.job, outcome, seconds)
-            if isinstance(result, Failure):
-                await self._fail(entry, result)
-            else:
-                await self._commit(entry, result)
+    async def _over(self, entries: Sequence[Entry[TextJob]]) -> list[bool]:
+        """Whether each is a partial whose segment is final, by any worker; one round trip where there are partials."""
+        partials = [entry.job for entry in entries if not entry.job.final]
+        if not partials:
+            return [False] * len(entries)
+        answers = iter(await self._context.store.have_finals(partials))
+        return [not entry.job.final and next(answers) for entry in entries]
+
+    async def _settle(self, entry: Entry[TextJob], over: bool) -> None:
+        answered = "overtaken" if over else await self._dispatcher.answer(entry)
+        if not isinstance(answered, Answer):
+            self._metrics.dropped(answered)
+            entry.span.event("dropped", reason=answered)
+            await self._drop(entry)
+            return
+        result = answer(entry.job, answered.outcome, answered.seconds)
+        if isinstance(result, Failure):
+            await self._fail(entry, result)
+        else:
+            await self._commit(entry, result)
 
     async def _commit(self, entry: Entry[TextJob], result: Translated) -> None:
         store = self._context.store
@@ -115,21 +119,23 @@ async def serve(settings: TranslateSettings, stop: asyncio.Event) -> None:
         _log.info("engine_opened", engine=settings.translation_engine, pairs=sorted(map(str, engine.pairs)))
         metrics = TranslateMetrics(context.registry)
         pool = ModelPool(engine, max_pairs=settings.max_loaded_pairs, memory_limit=settings.memory_limit_mb * _MEGABYTE)
-        translator = Translator(engine, pool, settings.pivot_languages.split(","))
+        memory = Memory(settings.remembered_sentences)
+        translator = Translator(engine, pool, settings.pivot_languages.split(","), memory, metrics.looked_up)
         metrics.watch_loaded(lambda: len(pool.pairs))
-        executor = ThreadPoolExecutor(settings.model_threads, thread_name_prefix="model")
+        dispatcher = Dispatcher(translator.translate, settings.max_batch_size, settings.model_threads, metrics)
 
         async def close() -> None:
-            await asyncio.to_thread(executor.shutdown, cancel_futures=True)
+            await dispatcher.close()
             pool.close()
 
         return Work(
             streams=(context.keys.transcriptions, context.keys.text_partials),
             group=TRANSLATION_GROUP,
             decode=lambda payload: decode(payload, TextJob),
-            handler=lambda shard: TranslationHandler(shard, translator, executor, metrics),
+            handler=lambda shard: TranslationHandler(shard, dispatcher, metrics),
             max_batch=settings.max_batch_size,
-            parallel=settings.model_threads,
+            parallel=READS,
+            gate=dispatcher.wants_more,
             close=close,
         )
 

@@ -174,6 +174,16 @@ class WorkerStore:
         )
         return cast(Outcome, reply[0].decode())
 
+    async def have_finals(self, jobs: Sequence[TextJob]) -> list[bool]:
+        """Whether the segment of each job is final, so that a translation of what came before is not wanted any more.
+
+        One round trip for all.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        for job in jobs:
+            pipeline.sismember(self._keys.done(job.client), done_member(job.segment, "final"))
+        return [bool(reply) for reply in await pipeline.execute()]
+
     def _counted(self, ref: JobRef) -> list[str]:
         """The counters that a job's work is added to: none for partials, which travel light."""
         partials = (self._keys.audio_partials, self._keys.text_partials)

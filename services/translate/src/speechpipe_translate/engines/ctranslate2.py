@@ -5,12 +5,13 @@ where they are not, the hub is never asked, and routes lead over what has been c
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from speechpipe_translate.engines.base import Outcome
+from speechpipe_translate.engines.batches import translate_apart
 from speechpipe_translate.engines.conversion import HOW_TO_CONVERT, can_convert, convert, converted_at
 from speechpipe_translate.engines.folders import find_models, names_of, nothing_in
 from speechpipe_translate.engines.models import Models
@@ -27,6 +28,7 @@ class Decoding:
 
     Args:
         device: ``auto``, ``cpu`` or ``cuda``.
+        compute_type: CTranslate2's number format, or ``auto``; EasyNMT computes in what its weights are in.
         beam_size: hypotheses kept, at least 1.
         max_length: most tokens of a text, which is cut there, and of its translation; without a bound, odd input can
             make Marian repeat itself, and input longer than its positions fails.
@@ -34,6 +36,7 @@ class Decoding:
     """
 
     device: str
+    compute_type: str
     beam_size: int
     max_length: int
     max_batch: int
@@ -57,6 +60,7 @@ class CTranslate2Engine:
             raise EngineUnavailable(f"{error.name} is missing: install speechpipe-translate[ctranslate2]") from error
         self._translator: Any = ctranslate2.Translator
         self._pieces: Any = sentencepiece.SentencePieceProcessor
+        self._has_cuda: Callable[[], bool] = lambda: bool(ctranslate2.get_cuda_device_count())
         self._decoding = decoding
         hub = Hub(family, offline=offline) if can_convert() else None
         folders = find_models(converted_at(), family, _NEEDED) | find_models(model_dir, family, _NEEDED)
@@ -78,10 +82,11 @@ class CTranslate2Engine:
     def load(self, pair: Pair) -> "CTranslate2Model":
         """Load a pair's network and its two SentencePiece models, fetched and converted first when need be."""
         folder = self._models.folder(pair)
+        device, number_format = placing(self._decoding, self._has_cuda())
         try:
             return CTranslate2Model(
                 pair,
-                self._translator(str(folder), device=self._decoding.device, inter_threads=1),
+                self._translator(str(folder), device=device, compute_type=number_format, inter_threads=1),
                 source=self._pieces(model_file=str(folder / "source.spm")),
                 target=self._pieces(model_file=str(folder / "target.spm")),
                 end=() if _adds_end(folder) else (_END,),
@@ -112,24 +117,31 @@ class CTranslate2Model:
         self._decoding = decoding
 
     def translate(self, texts: Sequence[str]) -> list[Outcome]:
-        """All texts, in batches; when the device gives up, each is an ``EngineFailed``."""
+        """All texts in one batch; one that the model cannot take is an ``EngineFailed``."""
+        return translate_apart(self._batch, texts, f"CTranslate2 {self._pair}")
+
+    def _batch(self, texts: Sequence[str]) -> list[str]:
         longest = self._decoding.max_length - 1
         pieces = [[*self._source.encode(text, out_type=str)[:longest], *self._end] for text in texts]
-        try:
-            results = self._translator.translate_batch(
-                pieces,
-                beam_size=self._decoding.beam_size,
-                max_batch_size=self._decoding.max_batch,
-                max_decoding_length=self._decoding.max_length,
-            )
-        except RuntimeError as error:
-            failure = EngineFailed(f"CTranslate2 {self._pair} failed on a batch of {len(texts)}: {error}")
-            return [failure] * len(texts)
+        results = self._translator.translate_batch(
+            pieces,
+            beam_size=self._decoding.beam_size,
+            max_batch_size=self._decoding.max_batch,
+            max_decoding_length=self._decoding.max_length,
+        )
         return [self._target.decode(result.hypotheses[0]) for result in results]
 
     def close(self) -> None:
         """Unload the weights."""
         self._translator.unload_model()
+
+
+def placing(decoding: Decoding, has_cuda: bool) -> tuple[str, str]:
+    """Device and number format for ``decoding``: int8 on a CPU and float16 on CUDA, where ``auto`` leaves it open."""
+    device = decoding.device if decoding.device != "auto" else "cuda" if has_cuda else "cpu"
+    if decoding.compute_type != "auto":
+        return device, decoding.compute_type
+    return device, "float16" if device == "cuda" else "int8"
 
 
 def _adds_end(folder: Path) -> bool:

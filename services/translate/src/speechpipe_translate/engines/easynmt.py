@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from speechpipe_translate.engines.base import Outcome
+from speechpipe_translate.engines.batches import translate_apart
 from speechpipe_translate.engines.ctranslate2 import Decoding
 from speechpipe_translate.engines.folders import find_models, nothing_in
 from speechpipe_translate.engines.models import Models
@@ -77,22 +78,21 @@ class EasyNMTModel:
         self._decoding = decoding
 
     def translate(self, texts: Sequence[str]) -> list[Outcome]:
-        """All texts, in batches; when the device gives up, each is an ``EngineFailed``."""
-        try:
-            return list(
-                self._wrapper.translate(
-                    list(texts),
-                    source_lang=self._pair.source,
-                    target_lang=self._pair.target,
-                    perform_sentence_splitting=False,
-                    beam_size=self._decoding.beam_size,
-                    batch_size=self._decoding.max_batch,
-                    max_new_tokens=self._decoding.max_length,
-                )
+        """All texts in one batch; one that the model cannot take is an ``EngineFailed``."""
+        return translate_apart(self._batch, texts, f"EasyNMT {self._pair}")
+
+    def _batch(self, texts: Sequence[str]) -> list[str]:
+        return list(
+            self._wrapper.translate(
+                list(texts),
+                source_lang=self._pair.source,
+                target_lang=self._pair.target,
+                perform_sentence_splitting=False,
+                beam_size=self._decoding.beam_size,
+                batch_size=self._decoding.max_batch,
+                max_new_tokens=self._decoding.max_length,
             )
-        except RuntimeError as error:
-            failure = EngineFailed(f"EasyNMT {self._pair} failed on a batch of {len(texts)}: {error}")
-            return [failure] * len(texts)
+        )
 
     def close(self) -> None:
         """Let go of the weights."""

@@ -17,6 +17,7 @@ def open_engine(settings: TranslateSettings) -> Engine:
         return ApertiumEngine(settings.apertium_datadir, settings.engine_timeout_seconds)
     decoding = Decoding(
         device=settings.device,
+        compute_type=settings.compute_type,
         beam_size=settings.beam_size,
         max_length=settings.max_decoding_length,
         max_batch=settings.max_batch_size,
