@@ -31,7 +31,14 @@ class Speech:
     name: str
     attempts: int = 1
     group: int = 0
-    seconds: float = 0.0
+    length: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of the attempt that is due; once all were made there is none, as with the engine's own tasks."""
+        if not self.attempts:
+            raise IndexError("every attempt was made")
+        return self.length
 
 
 class Held:
@@ -196,7 +203,7 @@ async def test_more_is_wanted_until_the_next_call_is_full(model: Model) -> None:
 
 async def test_jobs_are_left_to_others_while_a_long_call_runs(model: Model) -> None:
     """While the model is busy for long, nothing more is read; towards the predicted end, or at it, more is wanted."""
-    long = model.want(Speech("long", seconds=3_000.0))
+    long = model.want(Speech("long", length=3_000.0))
     await model.calling(1)
     asking = await _opens(model.decoding.wants_more)
     assert not asking.done()

@@ -13,7 +13,7 @@ from speechpipe_stt import jobs
 from speechpipe_stt.engine import Engine, EngineError, SteppingEngine, Task, Transcription, Utterance
 from speechpipe_stt.metrics import SttMetrics
 from speechpipe_stt.one_by_one import OneByOne
-from speechpipe_stt.scheduling import RETRY_SECONDS, Pace, Waiting, choose, overtaken
+from speechpipe_stt.scheduling import RETRY_SECONDS, Pace, Waiting, choose, overtaken, size
 
 LOOK_AHEAD_SECONDS: Final = 0.15
 """Before the predicted end of a call, when the next jobs are read: enough to fetch their audio and find its features.
@@ -128,7 +128,7 @@ class Decoding:
 
     async def _call(self, chosen: Sequence[Order]) -> None:
         tasks = [order.waiting.task for order in chosen]
-        began = time.monotonic()
+        began, work = time.monotonic(), size(tasks)
         self._called, self._ends_at = len(tasks), began + self._pace.predict(tasks)
         self._changed.set()
         try:
@@ -143,7 +143,7 @@ class Decoding:
             self._called, self._ends_at = 0, None
             self._changed.set()
         seconds = time.monotonic() - began
-        self._pace.learn(tasks, seconds)
+        self._pace.learn(work, seconds)
         self._metrics.called(len(tasks), seconds)
         for order, outcome in zip(chosen, outcomes, strict=True):
             order.seconds += seconds

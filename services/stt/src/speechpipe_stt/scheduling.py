@@ -48,14 +48,15 @@ class Pace:
 
     def predict(self, tasks: Sequence[Task]) -> float:
         """Seconds of a call for these tasks."""
-        return self._rate * _size(tasks)
+        return self._rate * size(tasks)
 
-    def learn(self, tasks: Sequence[Task], seconds: float) -> None:
-        """A call for these tasks took so long."""
-        self._rate = _MEMORY * self._rate + (1 - _MEMORY) * seconds / _size(tasks)
+    def learn(self, work: float, seconds: float) -> None:
+        """A call took so long whose tasks had, before it, that ``size``."""
+        self._rate = _MEMORY * self._rate + (1 - _MEMORY) * seconds / work
 
 
-def _size(tasks: Sequence[Task]) -> float:
+def size(tasks: Sequence[Task]) -> float:
+    """What a call for these tasks has to do; to be asked before it, as a task changes with each attempt."""
     return sum(task.seconds + _OVERHEAD_SECONDS for task in tasks)
 
 
