@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from check_reports import Counts, read_counts, tell_sum
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
@@ -34,9 +35,6 @@ IN_CLUSTER = (f"{KIND}/ground", PODS, "e2e/compose")
 """Folders of the suites that need a cluster, or its Docker Engine."""
 TOOLS = (HOUSE, "bench", f"{CHART}/source", f"{CHART}/dashboards")
 """Folders of scripts, whose types are checked too."""
-
-FAILURE_LINES = 40
-"""Of each failure, in the summary of all of them."""
 
 LENIENT = (
     "--allow-untyped-defs",
@@ -62,23 +60,8 @@ class Check:
     report: Path | None = None
     alone: bool = False
     """Nothing else may run beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many tests ended how."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        """Sum by outcome."""
-        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
-
-    def __str__(self) -> str:
-        """As a test runner closes."""
-        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+    lane: str = ""
+    """Those of one lane run one after another, beside others."""
 
 
 def tool(name: str) -> str:
@@ -103,10 +86,10 @@ def inside(member: str, pattern: str) -> list[str]:
 
 
 def lint_checks(members: Sequence[str]) -> list[Check]:
-    """Style over everything, types member by member, import contracts."""
+    """Style over everything, types member by member, import contracts; in one lane, for mypy shares a cache."""
     mypy = (tool("mypy"), "--no-error-summary")
     lenient = (*mypy, *LENIENT)
-    return [
+    checks = [
         Check("ruff check", (tool("ruff"), "check", "--quiet", ".")),
         Check("ruff format", (tool("ruff"), "format", "--check", "--quiet", ".")),
         *(Check(f"mypy {member}", (*mypy, f"{member}/src")) for member in members),
@@ -119,6 +102,7 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),
         Check("lint-imports", (tool("lint-imports"), "--no-logo", "--no-cache")),
     ]
+    return [replace(check, lane="lint") for check in checks]
 
 
 def suite(name: str, *command: str, alone: bool = False) -> Check:
@@ -154,44 +138,6 @@ def cluster_suites() -> list[Check]:
     return [pytest_in(folder, folder, alone=True) for folder in present(*IN_CLUSTER)]
 
 
-def read_counts(report: Path) -> Counts:
-    """Totals of a JUnit report; nothing where the runner died before it wrote one."""
-    if not report.exists():
-        return Counts()
-    passed = failed = skipped = 0
-    for suite in ET.parse(report).iter("testsuite"):  # noqa: S314 - written by our own pytest
-        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        ignored = int(suite.get("skipped", 0))
-        passed += int(suite.get("tests", 0)) - bad - ignored
-        failed += bad
-        skipped += ignored
-    return Counts(passed, failed, skipped)
-
-
-def read_failures(report: Path) -> list[str]:
-    """What failed in a JUnit report: the test's name, and the end of what it said."""
-    told = []
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written by our own pytest
-        for kind in ("failure", "error"):
-            for found in case.iter(kind):
-                lines = (found.text or found.get("message") or "").strip().splitlines()
-                cut = ["..."] if len(lines) > FAILURE_LINES else []
-                name = f"{case.get('classname')}::{case.get('name')} ({kind}, {float(case.get('time', 0)):.0f} s)"
-                told.append("\n".join([name, *(f"    {line[:300]}" for line in cut + lines[-FAILURE_LINES:])]))
-    return told
-
-
-def tell_sum() -> int:
-    """Print every failure that the kept reports hold, then the sum of all suites; 1 if anything failed."""
-    reports = sorted(REPORTS.glob("*.xml"))
-    for report in reports:
-        for text in read_failures(report):
-            print(f"\n== {report.stem}: {text}")
-    total = sum((read_counts(report) for report in reports), Counts())
-    print(total)
-    return 1 if total.failed else 0
-
-
 def run(check: Check, *, aside: bool) -> bool:
     """Run one check; True when it exits 0. ``aside`` keeps its output back until it has ended."""
     print(f"\n== {check.name}", flush=True)
@@ -209,17 +155,28 @@ def run(check: Check, *, aside: bool) -> bool:
         check=False,
     )
     ok = done.returncode == 0
-    shown = f"\n== {check.name}, its output\n{done.stdout.decode(errors='replace')}" if aside else ""
+    output = done.stdout.decode(errors="replace") if aside else ""
+    shown = f"\n== {check.name}, its output\n{output}" if output else ""
     print(f"{shown}== {check.name}: {'ok' if ok else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
     return ok
 
 
+def run_in_turn(checks: Sequence[Check], *, aside: bool) -> dict[Check, bool]:
+    """Whether each check is well, one after another."""
+    return {check: run(check, aside=aside) for check in checks}
+
+
 def run_side_by_side(checks: Sequence[Check], jobs: int) -> dict[Check, bool]:
-    """Whether each check is well: ``jobs`` at a time, then those that want to be alone, one after another."""
+    """Whether each check is well: ``jobs`` lanes at a time, then those that want to be alone, one after another."""
+    lanes: dict[str, list[Check]] = {}
+    for check in checks:
+        if not check.alone:
+            lanes.setdefault(check.lane or check.name, []).append(check)
+    outcomes: dict[Check, bool] = {}
     with ThreadPoolExecutor(jobs) as pool:
-        together = [check for check in checks if not check.alone]
-        outcomes = dict(zip(together, pool.map(partial(run, aside=jobs > 1), together), strict=True))
-    return outcomes | {check: run(check, aside=False) for check in checks if check.alone}
+        for found in pool.map(partial(run_in_turn, aside=jobs > 1), lanes.values()):
+            outcomes |= found
+    return outcomes | run_in_turn([check for check in checks if check.alone], aside=False)
 
 
 def run_all(checks: Sequence[Check], jobs: int = 1) -> int:
@@ -243,17 +200,17 @@ def main() -> int:
     parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
     parser.add_argument("--cluster", action="store_true", help="the suites that need a cluster: KUBECONFIG names it")
-    parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
+    parser.add_argument("--jobs", type=int, default=3, help="suites at a time; they mostly wait for processes (3)")
     parser.add_argument("--sum", action="store_true", help="only say what failed in all suites that ran, and their sum")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
     if given.sum:
-        return tell_sum()
-    lint = run_all(lint_checks(given.members)) if given.lint else 0
-    test = run_all(suites(given.members), given.jobs) if given.test else 0
-    cluster = run_all(cluster_suites()) if given.cluster else 0
-    return lint or test or cluster
+        return tell_sum(REPORTS)
+    checks = lint_checks(given.members) if given.lint else []
+    checks += suites(given.members) if given.test else []
+    checks += cluster_suites() if given.cluster else []
+    return run_all(checks, given.jobs)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ BROKEN = "import no_such_module\n"
 def house(tmp_path: Path, root: Path) -> Path:
     """A repository with the runner and no member yet."""
     (tmp_path / "scripts").mkdir()
-    shutil.copy(root / "scripts" / "check.py", tmp_path / "scripts")
+    for name in ("check.py", "check_reports.py"):
+        shutil.copy(root / "scripts" / name, tmp_path / "scripts")
     shutil.copy(root / "pyproject.toml", tmp_path)
     add_member(tmp_path, "scripts", PASSES)
     return tmp_path
