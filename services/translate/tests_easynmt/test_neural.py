@@ -63,6 +63,24 @@ def test_both_engines_agree(original: Path, converted: Path, pairs: dict[str, st
     assert answers[0] == answers[1]
 
 
+def test_a_text_that_breaks_a_model_leaves_its_batch_alone(settings: TranslateSettings, pairs: dict[str, str]) -> None:
+    """A text beyond the positions that the network has fails by itself; the batch around it is translated."""
+    long = settings.model_copy(update={"max_decoding_length": 256})
+    known = list(pairs)
+    outcomes = open_engine(long).load(EN_DE).translate([*known[:5], "the dog sees the house " * 40, *known[5:9]])
+    assert isinstance(outcomes.pop(5), EngineFailed)
+    assert outcomes == list(pairs.values())[:9]
+
+
+@pytest.mark.parametrize("compute_type", ["auto", "int8", "float32", "default"])
+def test_number_formats(converted: Path, pairs: dict[str, str], compute_type: str) -> None:
+    """The trained sentences come out to the letter in whatever the CPU is told to compute."""
+    settings = TranslateSettings(
+        translation_engine="ctranslate2", model_dir=converted, device="cpu", compute_type=compute_type
+    )
+    assert open_engine(settings).load(EN_DE).translate(list(pairs)) == list(pairs.values())
+
+
 def test_decoding_is_bounded(settings: TranslateSettings) -> None:
     """However long the input, a translation has no more tokens than allowed."""
     short = settings.model_copy(update={"max_decoding_length": 8})
