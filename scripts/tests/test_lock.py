@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 MEMBERS = ("services/common", "services/gateway", "services/stt", "services/translate", "operator", "clients")
-LOCKED_EXTRAS = ("service", "ctranslate2", "local", "microphone", "demo")
+LOCKED_EXTRAS = ("service", "ctranslate2", "local", "microphone", "demo", "load")
 """Extras that `requirements/compile.sh` names; EasyNMT has an environment of its own."""
 
 IMAGES = {

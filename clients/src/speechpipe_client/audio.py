@@ -15,6 +15,10 @@ from speechpipe_client.errors import SpeechpipeError
 
 BLOCK_SECONDS: Final = 0.1
 
+_WINDOW_SECONDS: Final = 0.02
+_SPEECH_FLOOR: Final = 0.02
+"""RMS of a 20 ms window, as a share of the loudest one's (-34 dB), above which it counts as speech."""
+
 
 class Pace(StrEnum):
     """How fast audio is sent."""
@@ -91,6 +95,18 @@ def to_int16(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     libsndfile's own conversion does not scale files that hold floats: speech would come out as silence.
     """
     return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
+
+
+def speech_bounds(samples: npt.NDArray[np.int16], rate: int) -> tuple[int, int]:
+    """First sample of the first 20 ms window that is loud enough to be speech, and the one after the last such window.
+
+    All of it where nothing is.
+    """
+    size = round(rate * _WINDOW_SECONDS)
+    windows = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
+    loudness = np.sqrt(np.mean(windows**2, axis=1))
+    loud = np.flatnonzero(loudness > _SPEECH_FLOOR * loudness.max(initial=0.0))
+    return (int(loud[0] * size), int((loud[-1] + 1) * size)) if loud.size else (0, len(samples))
 
 
 async def paced(blocks: Iterable[bytes], pace: Pace, bytes_per_second: float) -> AsyncIterator[bytes]:

@@ -1,5 +1,6 @@
 """One WebSocket connection to a gateway: opening it, and what its failure means."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -33,15 +34,24 @@ class ConnectionLost(Exception):
         self.ending = ending
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Bytes of all messages, WebSocket framing not counted."""
+
+    sent: int = 0
+    received: int = 0
+
+
 class Connection:
     """Typed messages over one socket."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, traffic: Traffic) -> None:
         self._socket = socket
+        self._traffic = traffic
         self._said: Error | None = None
 
     @classmethod
-    async def open(cls, url: str, endpoint: Endpoint, limits: Limits) -> "Connection":
+    async def open(cls, url: str, endpoint: Endpoint, limits: Limits, traffic: Traffic) -> "Connection":
         """Connect and upgrade.
 
         Raises:
@@ -66,7 +76,7 @@ class Connection:
         except (OSError, TimeoutError, InvalidHandshake) as error:
             why = str(error) or type(error).__name__
             raise ConnectionLost(Retry(GatewayUnreachable(f"no gateway at {url}: {why}"), answered=False)) from error
-        return cls(socket)
+        return cls(socket, traffic)
 
     async def send(self, message: ClientMessage | bytes) -> None:
         """Send a control message or audio.
@@ -79,6 +89,7 @@ class Connection:
             await self._socket.send(frame)
         except ConnectionClosed as closed:
             raise ConnectionLost(self._judge(closed)) from closed
+        self._traffic.sent += len(frame)
 
     async def receive(self) -> ServerMessage:
         """The next message that does not announce the end of the connection.
@@ -89,6 +100,7 @@ class Connection:
         while True:
             try:
                 frame = await self._socket.recv()
+                self._traffic.received += len(frame)
                 message = _decoder.decode(frame)
             except ConnectionClosed as closed:
                 raise ConnectionLost(self._judge(closed)) from closed
@@ -103,6 +115,10 @@ class Connection:
     async def close(self) -> None:
         """Say goodbye; a peer that does not answer is left after a second."""
         await self._socket.close()
+
+    def abort(self) -> None:
+        """Break it without a close frame."""
+        self._socket.transport.abort()
 
     def _judge(self, closed: ConnectionClosed) -> Ending:
         # What was received decides: after a lost ping our own side sends 1011, which would say nothing of the peer.

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from speechpipe_client.backoff import Backoff
 from speechpipe_client.closing import Done, Refused, Retry
-from speechpipe_client.connection import Connection, ConnectionLost, resuming
+from speechpipe_client.connection import Connection, ConnectionLost, Traffic, resuming
 from speechpipe_client.errors import GatewayUnreachable, ProtocolError
 from speechpipe_client.inbox import Deduplicator, EventQueue
 from speechpipe_client.options import Endpoint, Limits, SessionOptions
@@ -29,6 +29,8 @@ class Link:
         self.events = EventQueue()
         self.opened: Ready | None = None
         self.over = False
+        self.traffic = Traffic()
+        self._connection: Connection | None = None
         self._endpoint = endpoint
         self._options = options
         self._limits = limits
@@ -42,6 +44,11 @@ class Link:
         """Something changed: let every ``wait_until`` look again."""
         self._pulse.set()
         self._pulse = asyncio.Event()
+
+    def break_connection(self) -> None:
+        """Drop the present connection without a word, if there is one."""
+        if self._connection is not None:
+            self._connection.abort()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return when ``condition`` holds or the session is over."""
@@ -85,11 +92,13 @@ class Link:
         url = urls[self._turn % len(urls)]
         if self.opened is not None:
             url = resuming(url)
-        connection = await Connection.open(url, self._endpoint, self._limits)
+        connection = await Connection.open(url, self._endpoint, self._limits, self.traffic)
+        self._connection = connection
         try:
             await self._greet(connection)
             await self._serve(connection)
         finally:
+            self._connection = None
             await connection.close()
 
     async def _greet(self, connection: Connection) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
+from speechpipe_client.connection import Traffic
 from speechpipe_client.errors import SessionEnded
 from speechpipe_client.inbox import Event
 from speechpipe_client.link import Link
@@ -101,6 +102,17 @@ class Session:
         self._link.notify()
         await self._link.wait_until(self._has_room)
 
+    def send_nowait(self, pcm: bytes) -> None:
+        """Queue audio however much is queued, for a source that can't be made to wait.
+
+        Raises:
+            SessionEnded: the session is over, which iteration explains, or was stopped.
+        """
+        if self._task is None or self._link.over or self._stopping:
+            raise SessionEnded("this session takes no audio: it is not open, over, or stopped")
+        self._link.outbox.append(pcm)
+        self._link.notify()
+
     async def flush(self) -> None:
         """Ask for the final of what was said so far; the session goes on."""
         await self._mark(Flush())
@@ -113,6 +125,15 @@ class Session:
         """No more audio. Iteration goes on until every final and translation is there, and then ends."""
         await self._mark(Stop())
         self._stopping = True
+
+    @property
+    def traffic(self) -> Traffic:
+        """Bytes sent and received so far, over all connections."""
+        return self._link.traffic
+
+    def break_connection(self) -> None:
+        """Break the connection as a lost network does, to rehearse it; the session comes back by itself."""
+        self._link.break_connection()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Events in order, until the session is over. A partial that was overtaken before it was read is left out."""

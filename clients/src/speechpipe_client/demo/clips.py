@@ -9,11 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from speechpipe_client.audio import to_int16
-
-_FRAME_SECONDS: Final = 0.02
-_SPEECH_FLOOR: Final = 0.02
-"""RMS of a 20 ms frame, as a share of the loudest one's (-34 dB), above which it counts as speech."""
+from speechpipe_client.audio import speech_bounds, to_int16
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +96,5 @@ def _load(folder: Path, choice: Choice, pairs: Collection[tuple[str, str]]) -> C
 
 
 def speech_end(samples: npt.NDArray[np.int16], rate: int) -> int:
-    """Index after the last 20 ms frame that is loud enough to be speech."""
-    size = round(rate * _FRAME_SECONDS)
-    frames = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
-    loudness = np.sqrt(np.mean(frames**2, axis=1))
-    loud = np.flatnonzero(loudness > _SPEECH_FLOOR * loudness.max(initial=0.0))
-    return int((loud[-1] + 1) * size) if loud.size else len(samples)
+    """Sample after which there is no more speech."""
+    return speech_bounds(samples, rate)[1]

@@ -53,7 +53,18 @@ async def local_gateway(*, translation: bool) -> AsyncIterator[str]:
     Raises:
         LocalError: it could not be started.
     """
-    with TemporaryDirectory(prefix="speechpipe-demo-") as folder, log_path().open("w", encoding="utf-8") as file:
+    async with quiet_pipeline(demo_plan(translation=translation), log_path()) as pipeline:
+        yield pipeline.gateway_url
+
+
+@asynccontextmanager
+async def quiet_pipeline(plan: Plan, log: Path) -> AsyncIterator[LocalPipeline]:
+    """Run a plan on free ports, and keep nothing but its log.
+
+    Raises:
+        LocalError: it could not be started.
+    """
+    with TemporaryDirectory(prefix="speechpipe-") as folder, log.open("w", encoding="utf-8") as file:
         options = LocalOptions(data_dir=Path(folder), any_port=True)
-        async with LocalPipeline(demo_plan(translation=translation), options, _FileLog(file)) as pipeline:
-            yield pipeline.gateway_url
+        async with LocalPipeline(plan, options, _FileLog(file)) as pipeline:
+            yield pipeline
