@@ -33,7 +33,9 @@ LONGEST = ("operator", "services/gateway")
 """Members whose suites take longest; begun first, they are not waited for when all others have ended."""
 IN_CLUSTER = (f"{KIND}/ground", PODS, "e2e/compose")
 """Folders of the suites that need a cluster, or its Docker Engine."""
-TOOLS = (HOUSE, "bench", f"{CHART}/source", f"{CHART}/dashboards")
+BENCH = "bench"
+"""Folder of the measurements, and the tests of what they share."""
+TOOLS = (HOUSE, BENCH, f"{CHART}/source", f"{CHART}/dashboards")
 """Folders of scripts, whose types are checked too."""
 
 LENIENT = (
@@ -127,6 +129,7 @@ def suites(members: Sequence[str]) -> list[Check]:
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
         pytest_in(HOUSE, f"{HOUSE}/tests"),
         *(pytest_in(CHART, folder) for folder in present(f"{CHART}/tests")),
+        *(pytest_in(BENCH, folder) for folder in present(f"{BENCH}/tests")),
         *(pytest_in(KIND, folder) for folder in present(f"{KIND}/tests")),
         *(pytest_in(PODS, folder) for folder in present(f"{PODS}/tests_unit")),
         *(pytest_in(folder, folder, alone=True) for folder in present(FAULTS)),
