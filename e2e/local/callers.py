@@ -10,7 +10,7 @@ import numpy as np
 from speech import Clip, Samples
 
 from speechpipe_client import Event, Limits, Session, SessionOptions, SpeechpipeError, connect
-from speechpipe_client.connection import Connection, ConnectionLost
+from speechpipe_client.connection import Connection, ConnectionLost, Traffic
 from speechpipe_client.options import Endpoint
 from speechpipe_common.wire import Error, FinalCaption, Ready, ServerMessage
 
@@ -78,9 +78,9 @@ class TappedConnection(Connection):
     """The library's connection; each session's task carries the ``Wire`` that it writes to in its context."""
 
     @classmethod
-    async def open(cls, url: str, endpoint: Endpoint, limits: Limits) -> "TappedConnection":
+    async def open(cls, url: str, endpoint: Endpoint, limits: Limits, traffic: Traffic) -> "TappedConnection":
         """Connect, and note where."""
-        connection = await super().open(url, endpoint, limits)
+        connection = await super().open(url, endpoint, limits, traffic)
         assert isinstance(connection, cls)
         _wire.get().opened(url, connection)
         return connection
