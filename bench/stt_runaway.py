@@ -1,110 +1,59 @@
 """Whether the batched STT engine ever runs away or makes words of noise: thousands of decodes of hard audio.
 
-    .venv/bin/python bench/stt_runaway.py --speech DIR [--decodes 5000]
+    .venv/bin/python bench/stt_runaway.py --speech DIR [--decodes 5000] [--first 0]
 
 Speech cut at a random place and length, as it is, in noise, or faint; silence, white and pink noise, hum, clicks and
-chords; as partials and as finals, with the VAD filter off, which is harder than what a worker does. A text is a runaway
-when it says a phrase four times or more in a row, or is longer than fifty characters and thirty for each second. For
-what is no speech any text is an invention.
+chords; as partials and as finals with one beam and five, language given or not, with the VAD filter off, which is
+harder than what a worker does. A text is a runaway when it says a phrase four times or more in a row, or is longer than
+fifty characters and thirty for each second. For what is no speech any text is an invention; it counts against the
+engine where the reference engine, behind the same guards, is silent on the same audio.
+
+Case 17 is the same whenever it is decoded, so that pieces add up (``--first 1000 --decodes 500``). Outcomes are kept in
+the user's cache under a digest of the engine's code: what was interrupted goes on where it stopped, and the table
+counts all that are there.
 """
 
 import argparse
-import random
+import hashlib
+import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from hard_audio import Case, case
 from shared import say
-from stt_speech import RATE, Speech, read_all
+from stt_speech import Speech, read_all
 
-from speechpipe_common.downloads import ASSETS, fetch
+import speechpipe_stt
+from speechpipe_common.downloads import ASSETS, cache_root, fetch
 from speechpipe_stt.batched.engine import BatchedEngine
-from speechpipe_stt.engine import EngineError, Utterance
+from speechpipe_stt.engine import EngineError, Transcription, Utterance
 from speechpipe_stt.guards import without_loops
 from speechpipe_stt.whisper import FasterWhisperEngine
 
-Audio = npt.NDArray[np.float32]
 CALL = 64
-SEED = 11
-SPEECH_SHARE = 0.6
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """Something to decode."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case."""
 
+    number: int
     kind: str
-    spoken: bool
-    utterance: Utterance
+    partial: bool
+    seconds: float
+    text: str
+    runaway: bool
+    invented: bool
+    reference: str | None = None
+    """What the reference engine makes of the same audio; only asked about inventions."""
 
-
-def cases(speech: list[Speech], count: int) -> Iterator[Case]:
-    """Hard audio, always the same for a count."""
-    chance, noise = random.Random(SEED), np.random.default_rng(SEED)
-    for _ in range(count):
-        partial = chance.random() < 0.5
-        spoken = chance.random() < SPEECH_SHARE
-        language = "en"
-        if spoken:
-            clip = chance.choice(speech)
-            language = clip.language
-            kind, audio = _cut(clip.audio, chance, noise)
-        else:
-            kind, audio = _unspoken(chance, noise)
-        options = {"beam_size": 1, "fallback": not partial, "word_timestamps": not partial}
-        yield Case(kind, spoken, Utterance(audio, language, **options))  # type: ignore[arg-type]  # flags
-
-
-def _cut(audio: Audio, chance: random.Random, noise: np.random.Generator) -> tuple[str, Audio]:
-    seconds = chance.uniform(0.3, 8.0)
-    length = min(len(audio), int(seconds * RATE))
-    begin = chance.randint(0, len(audio) - length)
-    part = audio[begin : begin + length]
-    way = chance.choice(("as it is", "in noise", "faint"))
-    if way == "in noise":
-        part = part + noise.normal(0, 10 ** (chance.uniform(-45, -25) / 20), length).astype(np.float32)
-    elif way == "faint":
-        part = part * np.float32(10 ** (-chance.uniform(20, 40) / 20))
-    return f"cut speech {way}", part.astype(np.float32)
-
-
-def _unspoken(chance: random.Random, noise: np.random.Generator) -> tuple[str, Audio]:
-    length = int(chance.uniform(0.5, 10.0) * RATE)
-    level = np.float32(10 ** (chance.uniform(-60, -10) / 20))
-    moment = np.arange(length) / RATE
-    kinds: dict[str, Callable[[], npt.NDArray[np.floating]]] = {
-        "silence": lambda: np.zeros(length),
-        "white noise": lambda: noise.normal(0, 1, length) * level,
-        "pink noise": lambda: _pink(noise.normal(0, 1, length)) * level,
-        "hum": lambda: (np.sin(2 * np.pi * 50 * moment) + 0.5 * np.sin(2 * np.pi * 150 * moment)) * level,
-        "chords": lambda: _chords(moment, chance) * level,
-        "clicks": lambda: np.where(np.arange(length) % chance.randint(2_000, 16_000) < 2, 0.9, 0.0),
-    }
-    kind = chance.choice(sorted(kinds))
-    return kind, kinds[kind]().clip(-1, 1).astype(np.float32)
-
-
-def _pink(white: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    spectrum = np.fft.rfft(white)
-    shaped = np.fft.irfft(spectrum / np.sqrt(np.maximum(1, np.arange(len(spectrum)))), len(white))
-    return np.asarray(shaped / shaped.std(), np.float64)
-
-
-def _chords(moment: npt.NDArray[np.float64], chance: random.Random) -> npt.NDArray[np.float64]:
-    """A triad with overtones, another one each half second."""
-    sound = np.zeros(len(moment))
-    for begin in range(0, len(moment), RATE // 2):
-        root = 220 * 2 ** (chance.randint(0, 12) / 12)
-        part = moment[begin : begin + RATE // 2]
-        for step in (0, 4, 7):
-            for overtone in (1, 2, 3):
-                pitch = root * 2 ** (step / 12) * overtone
-                sound[begin : begin + len(part)] += np.sin(2 * np.pi * pitch * part) / overtone
-    return sound / 6
+    @property
+    def held_against_us(self) -> bool:
+        """A runaway, or an invention where the reference engine is silent."""
+        return self.runaway or (self.invented and not self.reference)
 
 
 def runaway(text: str, seconds: float) -> bool:
@@ -113,37 +62,126 @@ def runaway(text: str, seconds: float) -> bool:
     return len(without_loops(tokens)) < len(tokens) or len(text) > 50 + 30 * seconds
 
 
+class Contest:
+    """The engine, and the reference engine on the same model."""
+
+    def __init__(self, device: str, threads: int) -> None:
+        self._reference = FasterWhisperEngine(
+            fetch(ASSETS["whisper-base"]),
+            device=device,  # type: ignore[arg-type]  # one of the parser's choices
+            cpu_threads=threads,
+            vad_filter=False,
+        )
+        self._engine = BatchedEngine(self._reference)
+
+    def decode(self, cases: Sequence[Case]) -> list[Outcome]:
+        """All of them together."""
+        heard = self._engine.transcribe([each.utterance for each in cases])
+        return [self._outcome(one, _text(got)) for one, got in zip(cases, heard, strict=True)]
+
+    def _outcome(self, one: Case, text: str) -> Outcome:
+        seconds = one.utterance.seconds
+        invented = bool(text) and not one.spoken
+        return Outcome(
+            one.number,
+            one.kind,
+            not one.utterance.fallback,
+            round(seconds, 2),
+            text,
+            runaway(text, seconds),
+            invented,
+            self._alone(one.utterance) if invented else None,
+        )
+
+    def _alone(self, utterance: Utterance) -> str:
+        return _text(self._reference.transcribe([utterance])[0])
+
+
+def _text(got: Transcription | EngineError) -> str:
+    if isinstance(got, EngineError):
+        raise got
+    return got.text
+
+
+def code_digest() -> str:
+    """Of all that decides what the engine writes."""
+    digest = hashlib.sha256()
+    folder = Path(speechpipe_stt.__path__[0])
+    names = ("guards.py", "pieces.py", "speech.py", "whisper.py")
+    for path in (*sorted((folder / "batched").glob("*.py")), *(folder / name for name in names)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def read(path: Path) -> list[Outcome]:
+    """What was decoded before."""
+    if not path.exists():
+        return []
+    return [Outcome(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def decode_missing(contest: Contest, speech: Sequence[Speech], numbers: Sequence[int], path: Path) -> None:
+    """Decode these cases, each call's outcomes written down before the next call."""
+    done = 0
+    for some in _pieces(numbers):
+        outcomes = contest.decode([case(speech, number) for number in some])
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(asdict(each), ensure_ascii=False)}\n" for each in outcomes)
+        for each in outcomes:
+            if each.runaway or each.invented:
+                say(_story(each))
+        done += len(some)
+        sys.stderr.write(f"\r{done} of {len(numbers)} " if sys.stderr.isatty() else f"{done} of {len(numbers)}\n")
+
+
+def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for begin in range(0, len(numbers), CALL):
+        yield numbers[begin : begin + CALL]
+
+
+def _story(each: Outcome) -> str:
+    what = "runaway" if each.runaway else "invented"
+    beside = f" (reference: {each.reference!r})" if each.reference is not None else ""
+    return f"{what}: case {each.number}, {each.kind}, {each.seconds} s, partial {each.partial}: {each.text!r}{beside}"
+
+
+def table(outcomes: Iterable[Outcome]) -> str:
+    """By kind of audio."""
+    decoded: Counter[str] = Counter()
+    wild: Counter[str] = Counter()
+    invented: Counter[str] = Counter()
+    ours: Counter[str] = Counter()
+    for each in outcomes:
+        decoded[each.kind] += 1
+        wild[each.kind] += each.runaway
+        invented[each.kind] += each.invented
+        ours[each.kind] += each.invented and not each.reference
+    lines = ["| audio | decodes | runaways | invented | where the reference is silent |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {kind} | {decoded[kind]} | {wild[kind]} | {invented[kind]} | {ours[kind]} |" for kind in sorted(decoded)
+    ]
+    lines.append(f"| all | {decoded.total()} | {wild.total()} | {invented.total()} | {ours.total()} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description="Runaway decodes and invented words.")
     parser.add_argument("--speech", type=Path, required=True, help="folder with clips and manifest.json")
     parser.add_argument("--decodes", type=int, default=5000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=0, help="threads on a CPU; 0 leaves it to CTranslate2")
     options = parser.parse_args()
-    engine = BatchedEngine(FasterWhisperEngine(fetch(ASSETS["whisper-base"]), device=options.device, vad_filter=False))
-    waiting = list(cases(read_all(options.speech), options.decodes))
-    decoded: Counter[str] = Counter()
-    wild: Counter[str] = Counter()
-    invented: Counter[str] = Counter()
-    for begin in range(0, len(waiting), CALL):
-        some = waiting[begin : begin + CALL]
-        outcomes = engine.transcribe([case.utterance for case in some])
-        for case, outcome in zip(some, outcomes, strict=True):
-            if isinstance(outcome, EngineError):
-                raise outcome
-            decoded[case.kind] += 1
-            if runaway(outcome.text, case.utterance.seconds):
-                wild[case.kind] += 1
-                say(f"\nrunaway ({case.kind}, {case.utterance.seconds:.1f} s): {outcome.text}")
-            if outcome.text and not case.spoken:
-                invented[case.kind] += 1
-                say(f"\ninvented ({case.kind}, {case.utterance.seconds:.1f} s): {outcome.text}")
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{begin + len(some)} of {len(waiting)} ")
-    say("\n| audio | decodes | runaways | invented |\n|---|---|---|---|")
-    for kind in sorted(decoded):
-        say(f"| {kind} | {decoded[kind]} | {wild[kind]} | {invented[kind]} |")
-    return 0 if not wild and not invented else 1
+    path = cache_root() / "runaway" / f"{code_digest()}-{options.device}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = {each.number for each in read(path)}
+    numbers = [one for one in range(options.first, options.first + options.decodes) if one not in known]
+    if numbers:
+        decode_missing(Contest(options.device, options.threads), read_all(options.speech), numbers, path)
+    outcomes = list({each.number: each for each in read(path)}.values())
+    say(table(outcomes))
+    return 1 if any(each.held_against_us for each in outcomes) else 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from speechpipe_stt.batched.attempts import (
     FULL_WINDOW,
     WINDOWS,
+    Attempt,
     Verdict,
     attempts,
     best,
@@ -70,6 +71,13 @@ def test_verdicts(evidence: Evidence, suspicious: bool, fallback: bool, good: bo
         assert judge(evidence, suspicious=suspicious, fallback=fallback, first=first).good is good
 
 
+def test_improbable_words_get_a_second_attempt_and_no_third() -> None:
+    """Clear speech that stays improbable is taken as it is; a loop, and what may be no speech, is tried on."""
+    for evidence, more in ((IMPROBABLE, False), (LOOP, True), (Evidence(0.45, -1.3, 1.0), True)):
+        assert judge(evidence, suspicious=False, fallback=True, first=True).again
+        assert judge(evidence, suspicious=False, fallback=True, first=False).again is more
+
+
 def test_silence_is_believed_the_second_time() -> None:
     """What looks like silence in the shortest window gets a wider one, and no third."""
     for suspicious in (True, False):
@@ -91,4 +99,13 @@ def test_the_best_of_the_bad() -> None:
         for each in (LOOP, IMPROBABLE, Evidence(0.05, -1.1, 1.0), SILENCE)
     ]
     assert best(verdicts) == 2
-    assert best([Verdict(good=False, rank=(False, -0.1))]) == 0
+    assert best([Verdict(good=False, again=True, rank=(False, -0.1))]) == 0
+
+
+@given(st.floats(0.01, 28), st.booleans())
+def test_what_shares_a_call_is_not_too_different(seconds: float, fallback: bool) -> None:
+    """A window's bucket holds it, and none in it is much more than twice as long as another."""
+    for way in attempts(seconds, fallback=fallback):
+        assert way.window <= way.bucket
+        others = [window for window in WINDOWS if Attempt(window).bucket == way.bucket]
+        assert max(others) <= 2.15 * min(others)

@@ -15,6 +15,10 @@ FULL_WINDOW: Final = 3000
 WINDOWS: Final = (300, 400, 500, 600, 700, 850, 1000, 1200, 1400, 1800, 2300, FULL_WINDOW)
 """Few, so that utterances of like length share a call; each at most a third longer than the one before."""
 
+BUCKETS: Final = (500, 850, 1400, FULL_WINDOW)
+"""Windows up to one of these share calls of the decoder: it reads all weights for each token, whoever the token is for,
+but what it reads of the encoder's output grows with the longest window of the call."""
+
 MARGIN: Final = 130
 """Least frames of quiet after the speech. With 30 the decoder repeats itself on every fourth clip; from 100 on the
 word error rate is that of the full window."""
@@ -38,6 +42,11 @@ class Attempt:
     """Frames that the encoder sees."""
     temperature: float = 0.0
 
+    @property
+    def bucket(self) -> int:
+        """The longest window that shares a call with this one."""
+        return next(most for most in BUCKETS if self.window <= most)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -45,6 +54,8 @@ class Verdict:
 
     good: bool
     """No further attempt is due."""
+    again: bool
+    """Where it was not good: another attempt may well be better."""
     rank: tuple[bool, float]
     """The higher, the better; for choosing among attempts that all were not good."""
 
@@ -78,6 +89,10 @@ def token_limit(seconds: float, attempt: Attempt) -> int:
 def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool) -> Verdict:
     """Whether a text may stand.
 
+    Clear speech whose text is only improbable gets one other attempt, which tells whether the window was too short.
+    More of them bring no better words (of Polish that base is at a loss with: neither in a full window nor at a higher
+    temperature), and cost ten times the first.
+
     Args:
         evidence: What the decoder says of it.
         suspicious: It ran into the token limit, or says something twice.
@@ -86,12 +101,16 @@ def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool) 
             a wider one.
     """
     if invented(evidence):
-        return Verdict(good=not first, rank=(False, evidence.average_log_probability))
+        return Verdict(good=not first, again=True, rank=(False, evidence.average_log_probability))
     repetitive = evidence.compression_ratio > REPETITIVE or suspicious
     doubtful = evidence.no_speech_probability > DOUBTFUL
     improbable = evidence.average_log_probability < (IMPROBABLE if fallback else VERY_IMPROBABLE)
     improbable = improbable and (fallback or doubtful)
-    return Verdict(not repetitive and not improbable, (not repetitive, evidence.average_log_probability))
+    return Verdict(
+        good=not repetitive and not improbable,
+        again=repetitive or doubtful or first,
+        rank=(not repetitive, evidence.average_log_probability),
+    )
 
 
 def best(verdicts: Sequence[Verdict]) -> int:

@@ -69,7 +69,7 @@ class BatchedEngine:
             ValueError: the same.
         """
         mel = self._calls.features(np.zeros(RATE, np.float32))
-        encoded = self._calls.encode([mel, mel], WINDOWS[0])
+        encoded = self._calls.encode([mel, mel], WINDOWS[:2])
         prompts = [self._calls.prompt((), language) for language, _ in self._calls.languages(encoded)]
         self._calls.generate(encoded, prompts, beam_size=1, temperature=0, most_tokens=4)
 
@@ -110,15 +110,14 @@ class BatchedEngine:
         return outcomes
 
     def _decode(self, tasks: Sequence[BatchedTask]) -> list[Transcription | Task]:
-        attempt = tasks[0].attempt
-        encoded = self._calls.encode([task.mel for task in tasks], attempt.window)
+        encoded = self._calls.encode([task.mel for task in tasks], [task.attempt.window for task in tasks])
         self._detect(tasks, encoded)
         drafts = self._calls.generate(
             encoded,
             [self._calls.prompt(task.context, task.language or "en") for task in tasks],
             beam_size=tasks[0].utterance.beam_size,
-            temperature=attempt.temperature,
-            most_tokens=max(token_limit(task.speech.seconds, attempt) for task in tasks),
+            temperature=tasks[0].attempt.temperature,
+            most_tokens=max(token_limit(task.speech.seconds, task.attempt) for task in tasks),
         )
         accepted = _accepted(tasks, drafts)
         broken_off = {index for index, draft in accepted.items() if _broke_off(tasks[index], draft)}
@@ -143,19 +142,23 @@ class BatchedEngine:
     def _words(
         self, tasks: Sequence[BatchedTask], drafts: dict[int, Draft], encoded: ctranslate2.StorageView
     ) -> dict[int, tuple[HeardWord, ...]]:
-        """Words of the accepted drafts that are to have times, one call for each language."""
+        """Words of the accepted drafts that are to have times, in calls of one language and texts of like length."""
         wanted = [index for index in drafts if tasks[index].utterance.word_timestamps and drafts[index].tokens]
+        wanted.sort(key=lambda index: len(drafts[index].tokens))
         found: dict[int, tuple[HeardWord, ...]] = {}
+        most = self._calls.aligned_together
         for language in {tasks[index].language for index in wanted}:
             chosen = [index for index in wanted if tasks[index].language == language]
-            aligned = align(
-                self._reference.model,
-                self._calls.tokenizer(language or "en"),
-                rows(encoded, chosen),
-                [drafts[index].tokens for index in chosen],
-                [min(tasks[index].mel.shape[1], FULL_WINDOW) for index in chosen],
-            )
-            found.update(zip(chosen, aligned, strict=True))
+            for begin in range(0, len(chosen), most):
+                some = chosen[begin : begin + most]
+                aligned = align(
+                    self._reference.model,
+                    self._calls.tokenizer(language or "en"),
+                    rows(encoded, some),
+                    [drafts[index].tokens for index in some],
+                    [min(tasks[index].mel.shape[1], FULL_WINDOW) for index in some],
+                )
+                found.update(zip(some, aligned, strict=True))
         return found
 
     @staticmethod
@@ -173,7 +176,8 @@ def _accepted(tasks: Sequence[BatchedTask], drafts: Sequence[Draft]) -> dict[int
     """Note the drafts with their tasks; of those that get no further attempt, what is to stand, by index."""
     accepted: dict[int, Draft] = {}
     for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
-        endless = draft.cut_off or impossible(draft.text, task.speech.seconds)
+        endless = draft.length >= token_limit(task.speech.seconds, task.attempt)
+        endless = endless or impossible(draft.text, task.speech.seconds)
         suspicious = endless or (repeats_itself(draft.text) and not task.has_written(draft.text))
         verdict = judge(draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback, first=not task.tried)
         task.tried.append(Tried(draft, verdict))

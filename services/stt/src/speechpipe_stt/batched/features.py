@@ -24,11 +24,23 @@ def windowed(mels: Sequence[Mel], window: int) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(batch)
 
 
-def stacked(encoded: Sequence[ctranslate2.StorageView]) -> ctranslate2.StorageView:
-    """Rows that were encoded one by one on the CPU, as one batch."""
+def stacked(encoded: Sequence[ctranslate2.StorageView], quiet: NDArray[np.float32]) -> ctranslate2.StorageView:
+    """Rows that were encoded one by one on the CPU, as one batch.
+
+    Args:
+        encoded: Output of the encoder, each of shape (1, states, width).
+        quiet: Its output for quiet alone, shape (states, width), at least as many as the longest row has. What a
+            shorter row lacks is filled with it, as if its window had been as long.
+    """
     if len(encoded) == 1:
         return encoded[0]
-    return ctranslate2.StorageView.from_array(np.concatenate([np.asarray(row) for row in encoded]))
+    found = [np.asarray(each)[0] for each in encoded]
+    batch = np.empty((len(found), max(map(len, found)), found[0].shape[1]), np.float32)
+    for row, states in zip(batch, found, strict=True):
+        row[: len(states)] = states
+        if len(states) < len(row):
+            row[len(states) :] = quiet[len(states) : len(row)]
+    return ctranslate2.StorageView.from_array(batch)
 
 
 def rows(encoded: ctranslate2.StorageView, indices: Sequence[int]) -> ctranslate2.StorageView:

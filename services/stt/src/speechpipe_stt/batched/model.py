@@ -9,12 +9,24 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens
+from numpy.typing import NDArray
 
 from speechpipe_stt.batched.features import Mel, stacked, windowed
 from speechpipe_stt.engine import Audio
 from speechpipe_stt.guards import Evidence
 
 _TIMESTAMP_SECONDS: Final = 0.02
+
+_ALIGNED_ON_CPU: Final = 4
+_ALIGNED_ON_GPU: Final = 64
+
+FRAMES_PER_STATE: Final = 2
+"""Mel frames for each state that the encoder puts out."""
+
+QUIET: Final = -0.8
+"""A mel feature of silence beside speech at a usual level."""
+
+NO_STATES: Final[NDArray[np.float32]] = np.empty((0, 0), np.float32)
 
 _BEST_OF: Final = 5
 """Samples drawn at a temperature above zero, as Whisper does."""
@@ -28,8 +40,8 @@ class Draft:
     """Of text alone."""
     text: str
     evidence: Evidence
-    cut_off: bool
-    """The token limit ended it."""
+    length: int
+    """Tokens that were written, timestamps too."""
     heard_until: float | None = None
     """Seconds, where the decoder says that more begins there, and ends before it."""
 
@@ -41,6 +53,12 @@ class WhisperCalls:
         self._model = model
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed = get_suppressed_tokens(self.tokenizer("en"), [-1])
+        self._quiet = NO_STATES
+
+    @property
+    def aligned_together(self) -> int:
+        """Most texts of one alignment. All are padded to the longest, and a CPU gains nothing from more."""
+        return _ALIGNED_ON_CPU if self._model.model.device == "cpu" else _ALIGNED_ON_GPU
 
     @property
     def multilingual(self) -> bool:
@@ -67,16 +85,24 @@ class WhisperCalls:
         mel = self._model.feature_extractor(audio)
         return np.asarray(mel, np.float32)
 
-    def encode(self, mels: Sequence[Mel], window: int) -> ctranslate2.StorageView:
-        """The encoder's output, shape (batch, window / 2, model width).
+    def encode(self, mels: Sequence[Mel], windows: Sequence[int]) -> ctranslate2.StorageView:
+        """The encoder's output, shape (batch, the longest window / 2, model width).
 
-        A CPU encodes one utterance at a time: a batch outgrows its caches (base in int8, 7 s windows: 39 ms each alone,
-        89 ms each in a batch of 16). A GPU takes all at once.
+        A CPU encodes one utterance at a time, each in its own window: a batch outgrows the caches (base in int8, 7 s
+        windows: 39 ms each alone, 89 ms each in a batch of 16). A GPU takes all at once, in the longest window.
         """
-        encode = self._model.model.encode
-        if self._model.model.device == "cpu":
-            return stacked([encode(windowed([mel], window)) for mel in mels])
-        return encode(windowed(mels, window))
+        encode, longest = self._model.model.encode, max(windows)
+        if self._model.model.device != "cpu":
+            return encode(windowed(mels, longest))
+        encoded = [encode(windowed([mel], window)) for mel, window in zip(mels, windows, strict=True)]
+        return stacked(encoded, self._quiet_states(longest) if min(windows) < longest else NO_STATES)
+
+    def _quiet_states(self, window: int) -> NDArray[np.float32]:
+        """The encoder's output for quiet alone in a window at least as long, shape (states, model width)."""
+        if len(self._quiet) * FRAMES_PER_STATE < window:
+            quiet = np.full((self._model.feature_extractor.mel_filters.shape[0], 1), QUIET, np.float32)
+            self._quiet = np.array(self._model.model.encode(windowed([quiet], window)))[0]
+        return self._quiet
 
     def languages(self, encoded: ctranslate2.StorageView) -> list[tuple[str, float]]:
         """The most probable language of each row, with its probability."""
@@ -113,9 +139,9 @@ class WhisperCalls:
             suppress_tokens=self._suppressed,
             **search,
         )
-        return [self._draft(result, most_tokens) for result in results]
+        return [self._draft(result) for result in results]
 
-    def _draft(self, result: "ctranslate2.models.WhisperGenerationResult", most_tokens: int) -> Draft:
+    def _draft(self, result: "ctranslate2.models.WhisperGenerationResult") -> Draft:
         tokenizer = self.tokenizer("en")
         written = result.sequences_ids[0]
         text = tokenizer.decode(written)
@@ -126,7 +152,7 @@ class WhisperCalls:
             tokens=tuple(token for token in written if token < tokenizer.eot),
             text=text,
             evidence=Evidence(result.no_speech_prob, probability, repeats),
-            cut_off=len(written) >= most_tokens,
+            length=len(written),
             heard_until=broken_off(written, tokenizer.timestamp_begin),
         )
 

@@ -41,8 +41,9 @@ class BatchedTask:
 
     @property
     def group(self) -> Hashable:
-        """One call needs one window, one way of searching, and prompts of one length."""
-        return self.attempt, self.utterance.beam_size, len(self.context)
+        """One call needs windows that are not too different, one way of searching, and prompts of one length."""
+        attempt = self.attempt
+        return attempt.bucket, attempt.temperature, self.utterance.beam_size, len(self.context)
 
     @property
     def seconds(self) -> float:
@@ -51,8 +52,8 @@ class BatchedTask:
 
     @property
     def exhausted(self) -> bool:
-        """Every attempt was made."""
-        return len(self.tried) == len(self.attempts)
+        """Every attempt was made that may help."""
+        return len(self.tried) == len(self.attempts) or not self.tried[-1].verdict.again
 
     def has_written(self, text: str) -> bool:
         """Whether an earlier attempt came to the same text: then a phrase that is in it twice was said twice."""
