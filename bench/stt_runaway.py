@@ -33,7 +33,7 @@ from speechpipe_stt.engine import EngineError, Transcription, Utterance
 from speechpipe_stt.guards import without_loops
 from speechpipe_stt.whisper import FasterWhisperEngine
 
-CALL = 64
+CALL = 32
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,10 @@ def decode_missing(contest: Contest, speech: Sequence[Speech], numbers: Sequence
     done = 0
     for some in _pieces(numbers):
         outcomes = contest.decode([case(speech, number) for number in some])
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(f"{json.dumps(asdict(each), ensure_ascii=False)}\n" for each in outcomes)
+        lines = "".join(f"{json.dumps(asdict(each), ensure_ascii=False)}\n" for each in outcomes)
+        # In one write, since several of these may run.
+        with path.open("ab", buffering=0) as file:
+            file.write(lines.encode())
         for each in outcomes:
             if each.runaway or each.invented:
                 say(_story(each))
