@@ -88,8 +88,7 @@ cluster-down: $(DONE)/packages ## Remove the cluster and all that it, or a run t
 .PHONY: e2e
 e2e: setup helm prometheus ## Test everything in real pods: a kind cluster made for it (KEEP=1 lets it stay), or the one of KUBECONFIG
 	@[ -n "$${KUBECONFIG:-}" ] || docker compose version >/dev/null 2>&1 || scripts/setup.sh system requirements/apt-compose.txt "make e2e"
-	@archives=$$([ -n "$${KUBECONFIG:-}" ] || $(BIN)/python scripts/images.py archives); \
-	  ARCHIVES="$$archives" $(KIND) with $$archives -- $(BIN)/python scripts/check.py --cluster
+	@$(KIND) with --images -- $(BIN)/python scripts/check.py --cluster
 
 .PHONY: faults
 faults: setup kubernetes prometheus ## Break whole pipelines of real processes (a part of `make test`)
@@ -99,21 +98,15 @@ faults: setup kubernetes prometheus ## Break whole pipelines of real processes (
 soak: setup helm ## The same, and the faults in real pods, ten times as often; takes long
 	@$(BIN)/pytest --rootdir=e2e/local e2e/local --soak
 	@$(BIN)/pytest --rootdir=operator operator/tests/test_operator_faults.py --soak --timeout=3600
-	@archives=$$([ -n "$${KUBECONFIG:-}" ] || $(BIN)/python scripts/images.py archives); \
-	  $(KIND) with $$archives -- $(BIN)/pytest --rootdir=e2e/cluster e2e/cluster/test_faults.py --soak --timeout=14400
+	@$(KIND) with --images -- $(BIN)/pytest --rootdir=e2e/cluster e2e/cluster/test_faults.py --soak --timeout=14400
 
 .PHONY: lint
 lint: setup ## Check style, types (mypy --strict) and import contracts
 	@$(BIN)/python scripts/check.py --lint $(MEMBERS)
 
 .PHONY: bench
-bench: setup ## Measure word error rate, speed of STT (DEVICE=cuda: on a GPU), bytes to Redis, memory per session and autoscaling, and compare with the bars
-	@test -f $(SPEECH)/manifest.json || { echo "no $(SPEECH)/manifest.json: name a folder of clips, make bench SPEECH=DIR"; exit 1; }
-	@$(BIN)/python bench/wer.py --speech $(SPEECH)
-	@$(BIN)/python bench/stt_speed.py --speech $(SPEECH) --device $(or $(DEVICE),cpu)
-	@$(BIN)/python bench/redis_bytes.py --speech $(SPEECH)
-	@$(BIN)/python bench/gateway_memory.py
-	@$(BIN)/python bench/autoscaling.py
+bench: setup ## Measure against the bars and write docs/benchmarks.md; BENCH="wer streams" runs some, DEVICE=cuda those that a GPU matters for
+	@$(BIN)/python bench/run.py --speech $(SPEECH) --device $(or $(DEVICE),cpu) $(BENCH)
 
 .PHONY: bench-operator
 bench-operator: kubernetes ## Measure the operator with a thousand pipelines on a real API server; takes half an hour

@@ -32,7 +32,7 @@ PODS = "e2e/cluster"
 LONGEST = ("operator", "services/gateway")
 """Members whose suites take longest; begun first, they are not waited for when all others have ended."""
 IN_CLUSTER = (f"{KIND}/ground", PODS, "e2e/compose")
-"""Folders of the suites that need a cluster, or its Docker Engine."""
+"""Folders of the suites that need a cluster, or its Docker Engine; ``check_pods.py`` runs them."""
 BENCH = "bench"
 """Folder of the measurements, and the tests of what they share."""
 TOOLS = (HOUSE, BENCH, f"{CHART}/source", f"{CHART}/dashboards")
@@ -136,11 +136,6 @@ def suites(members: Sequence[str]) -> list[Check]:
     ]
 
 
-def cluster_suites() -> list[Check]:
-    """What runs inside a cluster's network: first whether the cluster is sound."""
-    return [pytest_in(folder, folder, alone=True) for folder in present(*IN_CLUSTER)]
-
-
 def run(check: Check, *, aside: bool) -> bool:
     """Run one check; True when it exits 0. ``aside`` keeps its output back until it has ended."""
     print(f"\n== {check.name}", flush=True)
@@ -202,7 +197,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
-    parser.add_argument("--cluster", action="store_true", help="the suites that need a cluster: KUBECONFIG names it")
     parser.add_argument("--jobs", type=int, default=3, help="suites at a time; they mostly wait for processes (3)")
     parser.add_argument("--sum", action="store_true", help="only say what failed in all suites that ran, and their sum")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
@@ -212,7 +206,6 @@ def main() -> int:
         return tell_sum(REPORTS)
     checks = lint_checks(given.members) if given.lint else []
     checks += suites(given.members) if given.test else []
-    checks += cluster_suites() if given.cluster else []
     return run_all(checks, given.jobs)
 
 

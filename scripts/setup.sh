@@ -85,9 +85,13 @@ install_system() {
   missing=$(missing_system_packages "$list" | xargs)
   if [ -n "$missing" ] && command -v apt-get >/dev/null && can_be_root; then
     say "installing system packages: $missing"
+    local lock=${XDG_CACHE_HOME:-$HOME/.cache}/speechpipe/apt.lock
+    mkdir -p "${lock%/*}"
+    exec 9>"$lock" && flock 9 # targets that run side by side each install theirs
     as_root apt-get update -qq || true # an unreachable mirror may still leave a usable list
     # shellcheck disable=SC2086 # a list of names
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null || true
+    exec 9>&-
     missing=$(missing_system_packages "$list" | xargs)
   fi
   [ -z "$missing" ] && return

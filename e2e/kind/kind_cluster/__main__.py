@@ -6,14 +6,18 @@ NODE_IMAGE=built insists on one of them; CLUSTER=name makes a second cluster bes
 """
 
 import argparse
+import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from kind_cluster import lifecycle, loading, node_tools, record, source, tools
+from kind_cluster import cluster, lifecycle, loading, node_tools, record, source, tools
+from kind_cluster.cluster import Ground
+from kind_cluster.following import follow
+from kind_cluster.project_images import Building
 from kind_cluster.record import Record
 from kind_cluster.steps import StepError, say, step
 
@@ -24,9 +28,12 @@ examples (PYTHONPATH=e2e/kind .venv/bin/python -m kind_cluster ...; or make clus
   load image.tar other.tar           put images on the workers
   run -- kubectl get pods -A         run a command in the cluster's network, with KUBECONFIG, DOCKER_HOST and PATH set
   with image.tar -- pytest e2e/x     up, load, run, down; KEEP=1 leaves the cluster, KUBECONFIG=... uses another
+  with --images -- pytest e2e/x      the same with the project's images, built meanwhile; ARCHIVES tells where they are
   down                               remove everything, whatever state it is in
 """
 GIVEN = "KUBECONFIG"
+ARCHIVES = "ARCHIVES"
+"""Set for commands of `with`: where the archives are that were loaded."""
 OURS = "KIND_CLUSTER"
 """Set for commands that run in a cluster made here: its name."""
 
@@ -64,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     verb("down", _down, "remove it")
     verb("load", _load, "put images on the workers").add_argument("archives", nargs="+", type=Path)
     verb("run", _run, "run a command inside")
-    verb("with", _with, "up, load, run a command, down").add_argument("archives", nargs="*", type=Path)
+    whole = verb("with", _with, "up, load, run a command, down")
+    whole.add_argument("--images", action="store_true", help="build the project's images meanwhile")
+    whole.add_argument("archives", nargs="*", type=Path)
     return parser
 
 
@@ -81,7 +90,7 @@ def _down(asked: argparse.Namespace, command: Sequence[str]) -> int:
 
 
 def _load(asked: argparse.Namespace, command: Sequence[str]) -> int:
-    loading.load(lifecycle.ground(_recorded("cluster")), asked.archives)
+    loading.load(lifecycle.ground(_recorded("cluster")), asked.archives, cluster.workers())
     return 0
 
 
@@ -99,12 +108,13 @@ def _with(asked: argparse.Namespace, command: Sequence[str]) -> int:
     if os.environ.get(GIVEN):
         say(f"using the cluster of {GIVEN}={os.environ[GIVEN]}, which must be able to pull the images")
         path = _path(os.environ["PATH"])
-        return subprocess.run(command, env={**os.environ, "PATH": path}, check=False).returncode
-    found = _bring_up(cluster_too=True)
+        return follow(command, {**os.environ, "PATH": path})
     try:
-        loading.load(lifecycle.ground(found), asked.archives)
+        with Building() if asked.images else contextlib.nullcontext() as building:
+            images = Images(asked.archives, building)
+            found = _bring_up(cluster_too=True, meanwhile=images.load)
         with step(" ".join(command)):
-            return subprocess.run([*found.prefix, *command], env=_environment(found), check=False).returncode
+            return follow([*found.prefix, *command], {**_environment(found), ARCHIVES: images.all()})
     finally:
         if os.environ.get("KEEP"):
             say("KEEP is set: the cluster stays; `make cluster-down` removes it")
@@ -112,14 +122,33 @@ def _with(asked: argparse.Namespace, command: Sequence[str]) -> int:
             lifecycle.down()
 
 
-def _bring_up(*, cluster_too: bool) -> Record:
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What a command wants to have on the workers: archives that are there, and those that are being built."""
+
+    given: Sequence[Path]
+    building: Building | None
+
+    def load(self, ground: Ground) -> None:
+        """Onto the workers of a cluster that is there, or being created; each as soon as it is built."""
+        loading.until_nodes_take_images(ground, cluster.workers())
+        loading.load(ground, [*self.given], cluster.workers())
+        loading.load(ground, self.building or (), cluster.workers())
+
+    def all(self) -> str:
+        """Paths of the archives, with blanks between."""
+        return " ".join(map(str, [*self.given, *(self.building.made if self.building else ())]))
+
+
+def _bring_up(*, cluster_too: bool, meanwhile: Callable[[Ground], None] = lambda _: None) -> Record:
     before = record.read()
     wanted = source.choose(os.environ, source.docker_answers, source.docker_has, before.engine if before else None)
-    found = lifecycle.up(wanted, cluster_too=cluster_too)
+    found = lifecycle.up(wanted, cluster_too=cluster_too, meanwhile=meanwhile)
     if cluster_too:
         ground = lifecycle.ground(found)
         own = found.engine == "own"
-        loading.load(ground, [node_tools.from_rootfs() if own else node_tools.from_registry(ground)], everywhere=True)
+        node_tool = node_tools.from_rootfs() if own else node_tools.from_registry(ground)
+        loading.load(ground, [node_tool], [cluster.control_plane(), *cluster.workers()])
     return found
 
 

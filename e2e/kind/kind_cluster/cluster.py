@@ -56,9 +56,15 @@ class Ground:
         """A command line of kind for our cluster."""
         return [str(tools.folder("kind") / "kind"), *arguments, f"--name={NAME}"]
 
-    def nodes(self) -> list[str]:
-        """Names of the nodes' containers."""
-        return self.ask(*self.kind("get", "nodes")).split()
+
+def control_plane() -> str:
+    """Name of the control plane's container, as kind calls it."""
+    return f"{NAME}-control-plane"
+
+
+def workers() -> list[str]:
+    """Names of the workers' containers, as kind calls them."""
+    return [f"{NAME}-worker{number if number > 1 else ''}" for number in range(1, WORKERS + 1)]
 
 
 def config(image: str, *, own: bool) -> dict[str, Any]:

@@ -3,20 +3,22 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from kind_cluster import cache, cluster, kernel, node_image, record, tools
 from kind_cluster.cluster import Ground
 from kind_cluster.engine import Engine
 from kind_cluster.record import Record
 from kind_cluster.source import Source
-from kind_cluster.steps import StepError, ask, say, step
+from kind_cluster.steps import Beside, StepError, ask, say, step
 
 
-def up(source: Source, *, cluster_too: bool = True) -> Record:
+def up(source: Source, *, cluster_too: bool = True, meanwhile: Callable[[Ground], None] = lambda _: None) -> Record:
     """Make the engine run, and the cluster unless only the engine is wanted; what is there and well is kept.
 
-    A creation that fails or is interrupted is taken down again; its logs stay.
+    A creation that fails or is interrupted is taken down again; its logs stay. ``meanwhile`` is done while the cluster
+    is created, so that it has to wait for the nodes itself, or with the cluster that is there.
 
     Raises:
         StepError: a step failed.
@@ -28,10 +30,12 @@ def up(source: Source, *, cluster_too: bool = True) -> Record:
             _remove(found)
             found = None
         if found and (found.stage == "cluster" or not cluster_too):
+            if cluster_too:
+                meanwhile(ground(found))
             return found
         try:
             ready = found or (_start_engine() if source.engine == "own" else record.write(Record(engine="given")))
-            return _create(ready, source) if cluster_too else ready
+            return _create(ready, source, meanwhile) if cluster_too else ready
         except BaseException:
             left = record.read()
             if left and not os.environ.get("KEEP"):
@@ -86,16 +90,16 @@ def _start_engine() -> Record:
         return record.write(starting.model_copy(update={"stage": "engine"}))
 
 
-def _create(ready: Record, source: Source) -> Record:
+def _create(ready: Record, source: Source, meanwhile: Callable[[Ground], None]) -> Record:
     place = ground(ready)
     record.write(ready.model_copy(update={"stage": "creating"}))
-    if source.engine == "own":
-        image = node_image.ensure()
+    image = node_image.ensure() if source.engine == "own" else None
+    if image:
         with step("the node image into the engine"):
             place.run("docker", "load", f"--input={image.archive}", log="docker-load")
-        cluster.create(place, image.tag, own=True)
-    else:
-        cluster.create(place, source.image, own=False)
+    beside = Beside(partial(meanwhile, place))
+    cluster.create(place, image.tag if image else source.image, own=image is not None)
+    beside.result()
     return record.write(ready.model_copy(update={"stage": "cluster"}))
 
 

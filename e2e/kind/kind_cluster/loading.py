@@ -2,29 +2,32 @@
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import IO
 
-from kind_cluster import archive
+from kind_cluster import archive, cluster
 from kind_cluster.cluster import Ground
-from kind_cluster.steps import StepError, run, step
+from kind_cluster.slimming import slimmed
+from kind_cluster.steps import StepError, run, step, wait_until
 
+NODE_SECONDS = 300.0
 CTR = ("ctr", "--namespace=k8s.io")
 
 
-def load(ground: Ground, archives: Sequence[Path], *, everywhere: bool = False) -> None:
-    """Put the images of archives on the nodes.
+def load(ground: Ground, archives: Iterable[Path], nodes: Sequence[str]) -> None:
+    """Put the images of archives on nodes, each archive as soon as it comes.
 
     Args:
         ground: the cluster.
         archives: docker-archives or OCI archives, not compressed.
-        everywhere: the control plane too, where only pods that tolerate it run.
+        nodes: names of their containers.
 
     Raises:
         StepError: a node refused an archive, or it is none.
     """
-    nodes = [name for name in ground.nodes() if everywhere or not name.endswith("control-plane")]
     for path in archives:
         try:
             wanted = archive.contents(path)
@@ -38,6 +41,28 @@ def load(ground: Ground, archives: Sequence[Path], *, everywhere: bool = False) 
         with step(title), ThreadPoolExecutor(len(lacking)) as pool:
             for done in [pool.submit(_replace, ground, node, path, set(there[node].values())) for node in lacking]:
                 done.result()
+
+
+def until_nodes_take_images(ground: Ground, nodes: Iterable[str]) -> None:
+    """Wait for the containerd of nodes that are being made; it is there long before their kubelet.
+
+    Raises:
+        StepError: it is not there after `NODE_SECONDS`.
+    """
+    # kind restarts every containerd before it lets kubeadm begin.
+    begun = ("docker", "exec", cluster.control_plane(), "test", "-e", "/etc/kubernetes/manifests/kube-apiserver.yaml")
+    wait_until("kubeadm to begin", NODE_SECONDS, partial(_succeeds, ground, *begun))
+    for node in nodes:
+        listing = ("docker", "exec", node, *CTR, "images", "ls", "--quiet")
+        wait_until(f"containerd on {node}", NODE_SECONDS, partial(_succeeds, ground, *listing))
+
+
+def _succeeds(ground: Ground, *command: str) -> bool:
+    try:
+        ground.ask(*command)
+    except StepError:
+        return False
+    return True
 
 
 def present(ground: Ground, node: str, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -71,10 +96,19 @@ def _config_of(ground: Ground, node: str, manifest: str) -> str:
 
 
 def _replace(ground: Ground, node: str, path: Path, old: Set[str]) -> None:
-    command = ("docker", "exec", "--interactive", node, *CTR, "images", "import", "--all-platforms", "-")
-    with path.open("rb") as stdin:
-        run([*ground.prefix, *command], ground.logs / f"load-{node}.log", ground.env, stdin)
+    blobs = set(ground.ask("docker", "exec", node, *CTR, "content", "ls", "--quiet").split())
+    try:
+        with slimmed(path, blobs) as stream:
+            _import(ground, node, stream)
+    except (StepError, ValueError):  # as of a layer that was removed in between, or another form of archive
+        with path.open("rb") as stream:
+            _import(ground, node, stream)
     for digest in filter(None, old):
         # The kubelet's view of the image that had the tag: it would keep its layers.
         with contextlib.suppress(StepError):
             ground.ask("docker", "exec", node, *CTR, "images", "rm", digest)
+
+
+def _import(ground: Ground, node: str, stream: IO[bytes]) -> None:
+    command = ("docker", "exec", "--interactive", node, *CTR, "images", "import", "--all-platforms", "-")
+    run([*ground.prefix, *command], ground.logs / f"load-{node}.log", ground.env, stream)

@@ -4,8 +4,10 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +32,27 @@ def step(title: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     say(f"   {title}: {time.monotonic() - began:.0f} s")
+
+
+class Beside:
+    """Something that goes on in a thread; nobody waits for it where what it goes on beside has failed."""
+
+    def __init__(self, does: Callable[[], None]) -> None:
+        self._future: Future[None] = Future()
+        self._does = does
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def result(self) -> None:
+        """Wait for its end. Raises what it raised."""
+        self._future.result()
+
+    def _run(self) -> None:
+        try:
+            self._does()
+        except Exception as error:  # noqa: BLE001 - it is for whoever asks for the result
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(None)
 
 
 def run(

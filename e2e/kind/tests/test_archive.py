@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from kind_cluster import archive
+from kind_cluster import archive, slimming
 
 
 @pytest.fixture
@@ -71,3 +71,47 @@ def test_another_tar_is_refused(root: Path, tmp_path: Path) -> None:
     archive.pack(root, tmp_path / "plain.tar")
     with pytest.raises(ValueError, match=r"plain\.tar is no image archive"):
         archive.contents(tmp_path / "plain.tar")
+
+
+def layers_of(stream: bytes) -> dict[str, bytes]:
+    """Files of an archive."""
+    with tarfile.open(fileobj=io.BytesIO(stream)) as tar:
+        return {name: tar.extractfile(name).read() for name in tar.getnames()}
+
+
+def test_a_slimmed_archive_is_a_whole_layout_without_what_is_there(root: Path, tmp_path: Path) -> None:
+    """An OCI layout with the same tag and config, every blob under its own digest; layers that a node has are left
+    out, and the manifest names them all the same.
+    """
+    path = tmp_path / "image.tar"
+    archive.write(archive.Image(["example.dev/a:1"], root, {"Env": ["A=1"]}), path)
+    with slimming.slimmed(path, set()) as stream:
+        whole = layers_of(stream.read())
+    assert json.loads(whole["oci-layout"])["imageLayoutVersion"] == "1.0.0"
+    blobs = {f"sha256:{Path(name).name}": content for name, content in whole.items() if name.startswith("blobs/")}
+    assert all(f"sha256:{hashlib.sha256(content).hexdigest()}" == digest for digest, content in blobs.items())
+    (entry,) = json.loads(whole["index.json"])["manifests"]
+    manifest = json.loads(blobs[entry["digest"]])
+    assert entry["annotations"]["io.containerd.image.name"] == "example.dev/a:1"
+    assert manifest["config"]["digest"] == archive.contents(path)["example.dev/a:1"]
+    (layer,) = manifest["layers"]
+    assert layer["size"] == len(blobs[layer["digest"]])
+    with slimming.slimmed(path, {layer["digest"]}) as stream:
+        slim = layers_of(stream.read())
+    assert set(whole) - set(slim) == {f"blobs/sha256/{layer['digest'].removeprefix('sha256:')}"}
+    assert slim["index.json"] == whole["index.json"]
+
+
+def test_a_reader_that_goes_away_ends_the_slimming(root: Path, tmp_path: Path) -> None:
+    """What writes into the pipe ends when nobody reads it any more, however much is still to come."""
+    (root / "large").write_bytes(bytes(4_000_000))
+    archive.write(archive.Image(["example.dev/a:1"], root), tmp_path / "image.tar")
+    with slimming.slimmed(tmp_path / "image.tar", set()) as stream:
+        stream.read(1)
+
+
+def test_what_has_no_known_digests_is_not_slimmed(root: Path, tmp_path: Path) -> None:
+    """Another kind of archive is refused by name; it has to be loaded as it is."""
+    archive.pack(root, tmp_path / "plain.tar")
+    with pytest.raises(ValueError, match=r"plain\.tar"), slimming.slimmed(tmp_path / "plain.tar", set()):
+        pass
