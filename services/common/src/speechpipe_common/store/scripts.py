@@ -39,6 +39,11 @@ class Scripts:
     def __init__(self, redis: Redis) -> None:
         self._scripts: dict[str, AsyncScript] = {name: redis.register_script(source(name)) for name in _PRELUDES}
 
+    def sha(self, name: str) -> str:
+        """By which Redis knows a script."""
+        digest: str = self._scripts[name].sha
+        return digest
+
     async def run(self, name: str, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - what Lua returned
         """Run a script.
 

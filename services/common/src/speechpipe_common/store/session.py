@@ -18,7 +18,8 @@ from speechpipe_common.keys import (
     done_member,
 )
 from speechpipe_common.messages import AudioJob, Delivery, SegmentRecord, TextJob, decode, encode
-from speechpipe_common.store.scripts import Arg, Scripts
+from speechpipe_common.store.scripts import Arg
+from speechpipe_common.store.together import ScriptsTogether
 
 Submitted = Literal["ok", "done", "queued", "shed"]
 Promoted = Literal["final", "wanted", "done"]
@@ -68,7 +69,7 @@ class SessionStore:
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
         self._keys = keys
-        self._scripts = Scripts(redis)
+        self._scripts = ScriptsTogether(redis)
 
     async def open(
         self, client: str, epoch: int, now: float, fields: Mapping[str, str], done: Sequence[str] = ()
