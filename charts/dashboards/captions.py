@@ -175,6 +175,13 @@ ROOM = Row(
                 for what in ("resumed", "fenced", "restored", "swept")
             ),
         ),
+        graph(
+            "Lateness of the gateways' event loops",
+            "How late a timer of each gateway fires. Above 20 ms something blocks the loop, or the gateway gets too "
+            "little CPU: captions of all its sessions wait.",
+            "s",
+            *quantiles("speechpipe_event_loop_lag_seconds", OF, 0.5, 0.99, 0.999),
+        ),
     ),
 )
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
+from speechpipe_common.blocking import LoopWatch
 from speechpipe_common.metrics import ConsumerMetrics, LinkMetrics
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.tokens.metrics import TokenMetrics
@@ -29,7 +30,7 @@ process itself (`process_*`, `python_*`). In a cluster each series of a pipeline
 """
 
 PROCESSES: Final[dict[str, tuple[Callable[[CollectorRegistry], object], ...]]] = {
-    "Gateway": (GatewayMetrics, TokenMetrics, LinkMetrics),
+    "Gateway": (GatewayMetrics, TokenMetrics, LinkMetrics, LoopWatch),
     "Workers, of both kinds": (ConsumerMetrics, LinkMetrics),
     "STT workers": (SttMetrics,),
     "Translation workers": (TranslateMetrics,),
