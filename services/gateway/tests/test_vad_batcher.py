@@ -77,7 +77,7 @@ async def test_sessions_share_a_call_and_take_turns(silero: Silero) -> None:
     """Sessions with one chunk do not wait for a session with a hundred, and a call holds at most MAX_BATCH chunks."""
     sizes: list[int] = []
     async with VadBatcher(silero, lambda seconds, size: sizes.append(size)) as batcher:
-        greedy = asyncio.create_task(batcher.analyse(VadState(3), np.zeros(512 * 100, np.int16)))
+        greedy = batcher.analyse(VadState(3), np.zeros(512 * 100, np.int16))
         others = [batcher.analyse(VadState(3), np.zeros(512, np.int16)) for _ in range(MAX_BATCH + 20)]
         await asyncio.gather(*others)
         assert not greedy.done()
@@ -124,10 +124,10 @@ async def test_a_closed_session_leaves_the_queue() -> None:
 
     model = Stuck(release)
     async with VadBatcher(model, ignore) as batcher:
-        first = asyncio.create_task(batcher.analyse(VadState(3), np.zeros(512, np.int16)))
+        first = batcher.analyse(VadState(3), np.zeros(512, np.int16))
         await held.wait()
-        closed = asyncio.create_task(batcher.analyse(VadState(3), np.zeros(512 * 50, np.int16)))
-        other = asyncio.create_task(batcher.analyse(VadState(3), np.zeros(512, np.int16)))
+        closed = batcher.analyse(VadState(3), np.zeros(512 * 50, np.int16))
+        other = batcher.analyse(VadState(3), np.zeros(512, np.int16))
         await asyncio.sleep(0)
         assert batcher.waiting == 52
         closed.cancel()
@@ -142,7 +142,7 @@ async def test_two_calls_for_one_session_are_refused(silero: Silero) -> None:
     """A session that asks again before its answer is a mistake of the caller, said at once."""
     async with VadBatcher(silero, ignore) as batcher:
         state = VadState(3)
-        first = asyncio.create_task(batcher.analyse(state, np.zeros(512 * 20, np.int16)))
+        first = batcher.analyse(state, np.zeros(512 * 20, np.int16))
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="has not returned"):
             await batcher.analyse(state, np.zeros(512, np.int16))
@@ -152,7 +152,7 @@ async def test_two_calls_for_one_session_are_refused(silero: Silero) -> None:
 async def test_stopping_answers_those_who_wait(silero: Silero) -> None:
     """Nobody hangs when the batcher stops: calls in the queue and later ones get a VadError."""
     async with VadBatcher(silero, ignore) as batcher:
-        waiting = asyncio.create_task(batcher.analyse(VadState(3), np.zeros(512 * 1_000, np.int16)))
+        waiting = batcher.analyse(VadState(3), np.zeros(512 * 1_000, np.int16))
         await asyncio.sleep(0)
     with pytest.raises(VadError, match="stopped"):
         await waiting

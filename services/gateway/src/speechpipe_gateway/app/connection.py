@@ -31,6 +31,7 @@ from speechpipe_common.wire import (
 from speechpipe_gateway.admission import Budget
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.hearing import Hearing
+from speechpipe_gateway.app.intake import Intake, Said, Silence
 from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.choices import languages, with_hints
 from speechpipe_gateway.live.factory import Opened, SessionFactory
@@ -101,8 +102,13 @@ class Connection:
         self._outbox = Outbox()
         self._options = services.options
         self._opened: Opened | None = None
-        self._hearing = Hearing(services.vad, services.rule, services.webrtc_aggressiveness, services.metrics)
+        self._intake = Intake(socket)
+        self._hearing = Hearing(
+            services.vad, services.rule, services.webrtc_aggressiveness, services.metrics, self._intake.breathe
+        )
         self._stopped = False
+        self._pause = 0.0
+        self._failure: MediaError | VadError | None = None
         self._unconfirmed = False
 
     async def serve(self) -> None:
@@ -117,6 +123,8 @@ class Connection:
             for task in (sender, receiver):
                 task.cancel()
             await asyncio.gather(sender, receiver, return_exceptions=True)
+            self._intake.listen(None)
+            self._hearing.close()
             self._place.close()
             if self._opened is not None and self._opened.session.outbox is self._outbox:
                 self._opened.session.detach()
@@ -170,43 +178,72 @@ class Connection:
             waited = time.monotonic() - connected
             idle = self._services.limits.idle_seconds
             frame = await self._next(idle if known else self._door.limits.auth_timeout_seconds - waited)
-            if frame is None:
+            await self._hearing.settled()
+            if frame is Said.GONE:
                 return
-            if not known and len(frame) > self._door.limits.pre_auth_bytes:
-                limit = self._door.limits.pre_auth_bytes
-                raise ProtocolError("auth_too_big", f"the first message may have {limit} bytes", CLOSE_AUTH)
-            requests = self._protocol.text(frame) if isinstance(frame, str) else self._protocol.binary(frame)
-            for request in requests:
-                await self._handle(request)
-            if self._opened is not None:
-                await self._opened.session.room()
-            if pause := self._budget.spend(1, time.monotonic()):
-                await asyncio.sleep(pause)
+            if not isinstance(frame, Said):
+                self._check_first(frame)
+                requests = self._protocol.text(frame) if isinstance(frame, str) else self._protocol.binary(frame)
+                for request in requests:
+                    await self._handle(request)
+                self._pause = self._budget.spend(1, time.monotonic())
+            await self._breathe()
 
-    async def _next(self, wait: float) -> str | bytes | None:
-        """The next frame; None when the client has gone.
+    async def _next(self, wait: float) -> str | bytes | Said:
+        """The next frame, or that there is none.
 
         Raises:
             ProtocolError: nothing came in time.
         """
         try:
             # After stop the client has nothing to say: it waits for us, however long decoding takes.
-            async with asyncio.timeout(None if self._stopped else max(wait, 0)):
-                message = await self._socket.receive()
-        except TimeoutError:
+            return await self._intake.next(None if self._stopped else wait)
+        except Silence:
             if not self._protocol.authenticated:
                 raise ProtocolError("auth_timeout", "no API key came in time; send auth at once", CLOSE_AUTH) from None
             complaint = f"nothing came for {wait:.0f} s; say keepalive when there is no audio"
             raise ProtocolError("idle", complaint, CLOSE_IDLE) from None
-        if message["type"] != "websocket.receive":
-            return None
-        text = message.get("text")
-        return text if text is not None else bytes(message["bytes"])
+
+    def _check_first(self, frame: str | bytes) -> None:
+        limit = self._door.limits.pre_auth_bytes
+        if not self._protocol.authenticated and len(frame) > limit:
+            raise ProtocolError("auth_too_big", f"the first message may have {limit} bytes", CLOSE_AUTH)
+
+    async def _breathe(self) -> None:
+        """Wait until more may be taken from the client.
+
+        Raises:
+            MediaError: what the ear took was no such audio.
+            VadError: the detectors failed.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._hearing.behind:
+            await self._hearing.settled()
+        if self._opened is not None:
+            await self._opened.session.room()
+        pause, self._pause = self._pause, 0.0
+        if pause:
+            await asyncio.sleep(pause)
+
+    def _hear(self, frame: bytes) -> bool:
+        """Take audio straight from the socket; False when ``_receive`` must breathe before there is more."""
+        now = time.monotonic()
+        self._intake.heard(now)
+        opened = self._opened
+        if opened is None:  # it listens from the start of a session on
+            raise AssertionError("audio without a session")
+        self._confirm()
+        try:
+            self._hearing.feed(opened, frame)
+        except (MediaError, VadError) as error:
+            self._failure = error
+            return False
+        self._pause = self._budget.spend(1, now)
+        return not self._pause and not self._hearing.behind and opened.session.has_room
 
     async def _handle(self, request: Request) -> None:
-        if self._unconfirmed and self._opened is not None:
-            self._unconfirmed = False
-            self._services.factory.confirm_token(self._opened.session)
+        self._confirm()
         match request:
             case Auth(token=token):
                 self._key = await self._door.identify_later(token)
@@ -221,12 +258,18 @@ class Connection:
                 self._opened = await self._services.factory.resume(request, self._key_id, self._outbox)
                 self._unconfirmed = True
                 self._options = self._opened.session.core.options
-            case Audio(frame):
-                await self._audio(frame)
+                self._intake.listen(self._hear)
+            case Audio(frame) if self._opened is not None:
+                self._hearing.feed(self._opened, frame)
             case Flush() | Stop():
                 await self._finalise(stop=isinstance(request, Stop))
             case Keepalive():
                 pass
+
+    def _confirm(self) -> None:
+        if self._unconfirmed and self._opened is not None:
+            self._unconfirmed = False
+            self._services.factory.confirm_token(self._opened.session)
 
     @property
     def _key_id(self) -> str:
@@ -239,6 +282,7 @@ class Connection:
                 raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
         self._options = with_hints(self._options, request)
         self._opened = await self._services.factory.open(request, self._options, self._key_id, self._outbox)
+        self._intake.listen(self._hear)
 
     def _choose(self, request: SetLangs) -> None:
         try:
@@ -254,16 +298,13 @@ class Connection:
             session = self._opened.session
             session.do(session.core.choose(options))
 
-    async def _audio(self, frame: bytes) -> None:
-        if self._opened is not None:
-            await self._hearing.feed(self._opened, frame)
-
     async def _finalise(self, *, stop: bool) -> None:
         if self._opened is None:
             return
         session = self._opened.session
         if stop:
             self._stopped = True
+            self._intake.listen(None)
             self._hearing.finish(self._opened)
             session.do(session.core.stop(time.time()))
         else:

@@ -1,13 +1,24 @@
-"""uvicorn's protocols with bounds that they lack: on the time of a handshake, on pings, and on a farewell."""
+"""uvicorn's protocols with bounds that they lack: on the time of a handshake, on pings, and on a farewell.
+
+And with a way for audio that wakes no task.
+"""
 
 import asyncio
 from asyncio.transports import BaseTransport
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
 
+from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
+from websockets.http11 import Request
+from websockets.protocol import State
 
 from speechpipe_gateway.admission import Budget
+from speechpipe_gateway.app.framing import FrameSplitter
+from speechpipe_gateway.app.intake import BREATH, DIRECT
 
 FAREWELL_SECONDS = 10.0
 """How long a connection that has ended may take to read its last bytes: closing alone waits for that for ever."""
@@ -51,12 +62,58 @@ def http_within(seconds: float) -> type[HurriedHttp]:
 
 
 class FirmWebSocket(WebSocketsSansIOProtocol):
-    """Takes few pings, answers none while the pongs are not read, and does not wait for ever to be read."""
+    """Takes few pings, answers none while the pongs are not read, and does not wait for ever to be read.
+
+    As the ASGI extension :data:`~speechpipe_gateway.app.intake.DIRECT` it gives audio to an ear at once, without a
+    queue and a task in between, while the application waits for the next message and none is queued before.
+    """
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to count pings."""
         super().connection_made(transport)
         self._pings = Budget(PINGS_PER_SECOND, self.loop.time())
+        self._splitter: FrameSplitter | None = None
+        self._awaited = False
+        self.ear: Callable[[bytes], bool] | None = None
+
+    def handle_connect(self, event: Request) -> None:
+        """Offer the extension; frames are split where none came before its answer."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[DIRECT] = self
+
+    def data_received(self, data: bytes) -> None:
+        """Audio goes its own way."""
+        if self._splitter is None:
+            super().data_received(data)
+            if self.handshake_initiated and not self.conn.reader.buffer:
+                self._splitter = FrameSplitter(self.config.ws_max_size)
+            return
+        for is_message, piece in self._splitter.feed(data):
+            if not is_message:
+                super().data_received(piece)
+            elif self.ear is not None and self._awaited and self.queue.empty() and not self.close_sent:
+                if not self.ear(piece):
+                    self.breathe()
+            elif self.conn.state is State.OPEN:
+                self.curr_msg_data_type, self.frames = "bytes", [piece]
+                self.send_receive_event_to_app()
+
+    def breathe(self) -> None:
+        """Wake the application, which has something to see to before it takes more audio."""
+        self.queue.put_nowait(BREATH)
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message that is no audio, or that is audio but came at another time."""
+        self._awaited = True
+        try:
+            return await super().receive()
+        finally:
+            self._awaited = False
 
     def handle_ping(self) -> None:
         """Pings are answered below the messages, where neither their rate nor an unread answer holds anybody back."""

@@ -94,6 +94,7 @@ class SessionFactory:
         _check_offset(resume.offset)
         shard = self._shards.of_token(resume.token)
         token = pinned(shard.number, new_token())
+        await shard.hub.settle(resume.session_id)
         async with shard.opening:
             stored = await shard.store.take_over(
                 resume.session_id,

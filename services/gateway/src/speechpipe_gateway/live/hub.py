@@ -24,7 +24,9 @@ log = get_logger(__name__)
 
 TICK_SECONDS = 0.1
 HEARTBEAT_SECONDS = 5.0
+BEAT_SLOTS = round(HEARTBEAT_SECONDS / TICK_SECONDS)
 SUBSCRIBE_SECONDS = 5.0
+SETTLE_SECONDS = 5.0
 PING_SECONDS = 1.0
 """How often a silent subscription is asked whether it is still there."""
 
@@ -81,6 +83,17 @@ class Hub:
         self.sessions[session.client] = session
         await self._subscribe(self._keys.results(session.client))
 
+    async def settle(self, client: str) -> None:
+        """Let what an older connection's session has under way reach Redis, so that whoever resumes it finds it there.
+
+        Not for ever: what is missing then, the client is asked for again.
+        """
+        before = self.sessions.get(client)
+        if before is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await before.idle()
+
     def remove(self, session: LiveSession) -> None:
         """The session has ended here."""
         if self.sessions.get(session.client) is session:
@@ -104,16 +117,19 @@ class Hub:
             wait = 0.1 if self.connected else min(wait * 2, 2.0)
 
     async def tick(self) -> None:
-        """Drive the clocks of all sessions for ever."""
-        beat = time.monotonic()
+        """Drive the clocks of all sessions for ever.
+
+        Each session has a slot of the heartbeat's time, so that not all of them write to Redis at once.
+        """
+        last = round(time.monotonic() / TICK_SECONDS)
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            due = time.monotonic() - beat >= HEARTBEAT_SECONDS
-            if due:
-                beat = time.monotonic()
+            now = round(time.monotonic() / TICK_SECONDS)
+            passed = {slot % BEAT_SLOTS for slot in range(last + 1, min(now, last + BEAT_SLOTS) + 1)}
+            last = now
             for session in list(self.sessions.values()):
-                await self._drive(session, due=due)
-            if due:
+                await self._drive(session, due=hash(session.client) % BEAT_SLOTS in passed)
+            if 0 in passed:
                 await self._unsubscribe_ended()
 
     async def _drive(self, session: LiveSession, *, due: bool) -> None:

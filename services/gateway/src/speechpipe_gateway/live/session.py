@@ -84,11 +84,17 @@ class LiveSession:
 
     def audio(self, samples: NDArray[np.int16], votes: Sequence[Vote]) -> None:
         """Audio came, with the votes on its complete chunks."""
-        self.do(self.core.audio(samples, votes, time.time()))
+        if effects := self.core.audio(samples, votes, time.time()):
+            self.do(effects)
+
+    @property
+    def has_room(self) -> bool:
+        """More audio is wanted: neither Redis nor the workers are too far behind."""
+        return self._ended or (len(self._effects) < MAX_EFFECTS and self.core.wants_audio)
 
     async def room(self) -> None:
-        """Wait until more audio is wanted: neither Redis nor the workers are too far behind."""
-        while not self._ended and not (self.core.wants_audio and len(self._effects) < MAX_EFFECTS):
+        """Wait until there is."""
+        while not self.has_room:
             self._room.clear()
             self.listening = False
             await self._room.wait()
@@ -103,8 +109,9 @@ class LiveSession:
                 self._send(effect)
             else:
                 self._effects.append(effect)
-        self._work.set()
-        if self.core.wants_audio and len(self._effects) < MAX_EFFECTS:
+        if self._effects:
+            self._work.set()
+        if not self._room.is_set() and self.has_room:
             self._room.set()
 
     def detach(self) -> None:

@@ -118,7 +118,8 @@ class SessionCore:
             now: seconds.
         """
         self._last_audio = now
-        return self._done(self._listener.audio(samples, votes, now))
+        effects = self._listener.audio(samples, votes, now)
+        return self._done(effects) if votes else effects
 
     def flush(self, now: float) -> list[Effect]:
         """Finalise what was said so far."""
@@ -191,7 +192,8 @@ class SessionCore:
         stalled = self._last_audio is not None and now - self._last_audio >= self._config.silence_seconds
         if stalled and not self._listener.silent:
             effects += self._listener.flush(now)
-        return self._done(effects + self._overdue(now))
+        effects += self._overdue(now)
+        return self._done(effects) if effects else effects
 
     # --- what the driver asks --------------------------------------------------------------------------------------
 

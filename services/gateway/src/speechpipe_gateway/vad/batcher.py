@@ -1,6 +1,7 @@
 """One model call for all sessions that have a chunk waiting, off the event loop."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,12 +13,17 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe_gateway.vad.silero import VadError
-from speechpipe_gateway.vad.state import VadState
-from speechpipe_gateway.vad.votes import ChunkVote
+from speechpipe_gateway.vad.pace import Pace
+from speechpipe_gateway.vad.silero import CONTEXT_SAMPLES, VadError
+from speechpipe_gateway.vad.state import VadState, model_input
+from speechpipe_gateway.vad.votes import CHUNK_SAMPLES, ChunkVote
+from speechpipe_gateway.vad.webrtc import feed_all
 
 MAX_BATCH: Final = 128
-"""Chunks in one call: 8 ms of Silero and 3 ms around it on one core; larger batches gain nothing."""
+"""Chunks in one model call: 4 ms of Silero on one core; larger batches gain nothing."""
+
+MOST_ROUNDS: Final = 4
+"""Model calls before others that wait are looked at again: 128 ms of audio of each session."""
 
 
 class SpeechModel(Protocol):
@@ -36,11 +42,12 @@ class _Request:
     chunks: NDArray[np.int16]
     answer: asyncio.Future[list[ChunkVote]]
     votes: list[ChunkVote] = field(default_factory=list)
+    error: VadError | None = None
 
     @property
-    def chunk(self) -> NDArray[np.int16]:
-        chunk: NDArray[np.int16] = self.chunks[len(self.votes)]
-        return chunk
+    def left(self) -> int:
+        """Chunks that nobody has looked at."""
+        return 0 if self.error else len(self.chunks) - len(self.votes)
 
 
 class VadBatcher:
@@ -62,6 +69,7 @@ class VadBatcher:
         self._in_model: list[_Request] = []
         self._busy: set[VadState] = set()
         self._wake = asyncio.Event()
+        self._pace = Pace()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vad")
         self._pump: asyncio.Task[None] | None = None
 
@@ -82,49 +90,60 @@ class VadBatcher:
     @property
     def waiting(self) -> int:
         """Chunks that nobody has looked at yet."""
-        return sum(len(request.chunks) - len(request.votes) for request in (*self._waiting, *self._in_model))
+        return sum(request.left for request in (*self._waiting, *self._in_model))
 
-    async def analyse(self, state: VadState, samples: NDArray[np.int16]) -> list[ChunkVote]:
+    def analyse(self, state: VadState, samples: NDArray[np.int16]) -> asyncio.Future[list[ChunkVote]]:
         """Votes on the chunks of 512 samples that ``samples`` (16 kHz mono) completes, in order; often none.
 
         The chunks are counted from the state's first sample; what is left over waits inside ``state``.
 
+        Returns:
+            The votes, done already where no chunk was completed. Its VadError says that the model failed on this
+            session's audio, or that the batcher was stopped: the state must not be used again.
+
         Raises:
-            VadError: the model failed on this session's audio, or the batcher is stopped. The state must not be used
-                again.
+            VadError: the batcher does not run.
             RuntimeError: another call for this state has not returned yet.
         """
         if self._pump is None or self._pump.done():
             raise VadError("voice activity detection is not running")
         if state in self._busy:
             raise RuntimeError("analyse() was called for a session whose last call has not returned")
-        chunks = state.split(samples)
-        if len(chunks) == 0:
-            return []
-        request = _Request(state, chunks, asyncio.get_running_loop().create_future())
-        self._waiting.append(request)
+        request = _Request(state, state.split(samples), asyncio.get_running_loop().create_future())
+        if len(request.chunks) == 0:
+            request.answer.set_result([])
+            return request.answer
         self._busy.add(state)
+        request.answer.add_done_callback(lambda _: self._busy.discard(state))
+        self._waiting.append(request)
+        self._pace.asked(state)
         self._wake.set()
-        try:
-            return await request.answer
-        finally:
-            self._busy.discard(state)
+        return request.answer
 
     async def _run(self) -> None:
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._fill_batch():
-                    await self._analyse_batch()
+                while self._waiting:
+                    await self._linger()
+                    if self._fill_batch():
+                        await self._analyse_batch()
         finally:
             for request in (*self._in_model, *self._waiting):
                 if not request.answer.done():
                     request.answer.set_exception(VadError("voice activity detection was stopped"))
             self._waiting.clear()
 
+    async def _linger(self) -> None:
+        """Let more sessions come, where several speak and none of those that wait has begun."""
+        fresh = len(self._waiting) < MAX_BATCH and not any(request.votes for request in self._waiting)
+        pause = self._pace.pause(time.monotonic())
+        if fresh and pause > 0:
+            await asyncio.sleep(pause)
+
     def _fill_batch(self) -> bool:
-        """Move the next chunk of as many sessions as fit into ``_in_model``; False when nothing waits."""
+        """Move as many sessions as fit into ``_in_model``; False when none waits any more."""
         while self._waiting and len(self._in_model) < MAX_BATCH:
             request = self._waiting.popleft()
             if not request.answer.done():
@@ -132,42 +151,57 @@ class VadBatcher:
         return bool(self._in_model)
 
     async def _analyse_batch(self) -> None:
-        began = time.perf_counter()
-        outcomes = await asyncio.get_running_loop().run_in_executor(self._executor, self._step, self._in_model)
-        self._on_batch(time.perf_counter() - began, len(outcomes))
+        self._pace.began(time.monotonic())
+        calls = await asyncio.get_running_loop().run_in_executor(self._executor, self._rounds, self._in_model)
+        for seconds, chunks in calls:
+            self._on_batch(seconds, chunks)
         batch, self._in_model = self._in_model, []
-        for request, outcome in zip(batch, outcomes, strict=True):
+        for request in batch:
             if request.answer.done():
                 continue
-            if isinstance(outcome, VadError):
-                request.answer.set_exception(outcome)
-                continue
-            request.votes.append(outcome)
-            if len(request.votes) == len(request.chunks):
-                request.answer.set_result(request.votes)
-            else:
+            if request.error is not None:
+                request.answer.set_exception(request.error)
+            elif request.left:
                 self._waiting.append(request)
+            else:
+                request.answer.set_result(request.votes)
 
-    def _step(self, batch: Sequence[_Request]) -> list[ChunkVote | VadError]:
-        """Runs in the thread. When a batch fails, each of its sessions is tried alone, so that one spoils no other."""
+    # --- in the thread ---------------------------------------------------------------------------------------------
+
+    def _rounds(self, batch: Sequence[_Request]) -> list[tuple[float, int]]:
+        """The next chunks of each; seconds and size of each model call."""
+        calls: list[tuple[float, int]] = []
+        for _ in range(MOST_ROUNDS):
+            batch = [request for request in batch if request.left and not request.answer.done()]
+            if not batch:
+                break
+            began = time.perf_counter()
+            self._step(batch)
+            calls.append((time.perf_counter() - began, len(batch)))
+        return calls
+
+    def _step(self, batch: Sequence[_Request]) -> None:
+        """One chunk of each. When a batch fails, each session is tried alone, so that one spoils no other."""
         try:
-            return self._vote(batch)
+            self._vote(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the session that brought it
             if len(batch) == 1:
-                return [
-                    error if isinstance(error, VadError) else VadError(f"voice activity detection failed: {error!r}")
-                ]
-            return [outcome for request in batch for outcome in self._step([request])]
+                failed = f"voice activity detection failed: {error!r}"
+                batch[0].error = error if isinstance(error, VadError) else VadError(failed)
+                return
+            for request in batch:
+                self._step([request])
 
-    def _vote(self, batch: Sequence[_Request]) -> list[ChunkVote | VadError]:
-        inputs = np.stack([request.state.model_input(request.chunk) for request in batch])
-        before = np.stack([request.state.recurrent for request in batch], axis=1)
-        probabilities, after = self._model.run(inputs, before)
-        outcomes: list[ChunkVote | VadError] = []
-        for index, request in enumerate(batch):
-            probability = float(probabilities[index])
-            if np.isfinite(probability):
-                outcomes.append(request.state.advance(request.chunk, probability, after[:, index]))
-            else:
-                outcomes.append(VadError(f"the Silero model answered {probability} instead of a probability"))
-        return outcomes
+    def _vote(self, batch: Sequence[_Request]) -> None:
+        states = [request.state for request in batch]
+        chunks = np.concatenate([request.chunks[len(request.votes)] for request in batch]).reshape(-1, CHUNK_SAMPLES)
+        before = np.concatenate([state.recurrent for state in states], axis=1)
+        probabilities, after = self._model.run(model_input(states, chunks), before)
+        heard = feed_all([state.webrtc for state in states], chunks)
+        for index, (request, state, probability) in enumerate(zip(batch, states, probabilities.tolist(), strict=True)):
+            if not math.isfinite(probability):
+                request.error = VadError(f"the Silero model answered {probability} instead of a probability")
+                continue
+            state.recurrent = after[:, index : index + 1].copy()
+            state.context = chunks[index, -CONTEXT_SAMPLES:].copy()
+            request.votes.append(ChunkVote(webrtc=heard[index], silero=probability))

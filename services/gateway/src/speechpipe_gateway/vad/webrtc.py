@@ -1,5 +1,6 @@
 """WebRTC's voice activity detector on 10 ms frames, with the level of quiet speakers raised for it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -7,8 +8,11 @@ import webrtcvad
 from numpy.typing import NDArray
 
 from speechpipe_common.keys import SAMPLE_BYTES, SAMPLE_RATE
+from speechpipe_gateway.vad.votes import CHUNK_SAMPLES
 
 FRAME_BYTES: Final = SAMPLE_RATE // 100 * SAMPLE_BYTES
+
+_CHUNK_BYTES: Final = CHUNK_SAMPLES * SAMPLE_BYTES
 
 _TARGET_PEAK: Final = 8_192.0
 _MAX_GAIN: Final = 31.0
@@ -17,6 +21,8 @@ aggressiveness 3 and 35 dB below normal it hears nothing at all in 29 of 34 clip
 
 _HALF_LIFE_SECONDS: Final = 10.0
 """Of the remembered peak: longer than a pause, shorter than the wait after a slammed door."""
+
+_FADE: Final = 0.5 ** (CHUNK_SAMPLES / (SAMPLE_RATE * _HALF_LIFE_SECONDS))
 
 
 class WebRtc:
@@ -27,26 +33,41 @@ class WebRtc:
     """
 
     def __init__(self, aggressiveness: int) -> None:
-        self._vad = webrtcvad.Vad(aggressiveness)
+        self.peak = 1.0
+        """Loudest sample of the last seconds."""
+        self._is_speech = webrtcvad.Vad(aggressiveness).is_speech
         self._carry = b""
-        self._peak = 1.0
 
-    def feed(self, samples: NDArray[np.int16]) -> bool:
-        """Whether most of the 10 ms frames that these 16 kHz samples complete are speech; False if there are none."""
-        levelled = self._carry + self._level(samples)
-        whole = len(levelled) - len(levelled) % FRAME_BYTES
-        self._carry = levelled[whole:]
-        speech: int = sum(
-            self._vad.is_speech(levelled[at : at + FRAME_BYTES], SAMPLE_RATE) for at in range(0, whole, FRAME_BYTES)
-        )
+    def feed(self, levelled: bytes) -> bool:
+        """Whether most of the 10 ms frames that this piece of levelled audio completes are speech."""
+        whole_piece = self._carry + levelled
+        whole = len(whole_piece) - len(whole_piece) % FRAME_BYTES
+        self._carry = whole_piece[whole:]
+        is_speech, speech = self._is_speech, 0
+        for at in range(0, whole, FRAME_BYTES):
+            speech += is_speech(whole_piece[at : at + FRAME_BYTES], SAMPLE_RATE)
         return 2 * speech * FRAME_BYTES > whole
 
-    def _level(self, samples: NDArray[np.int16]) -> bytes:
-        loudest = max(int(samples.max(initial=0)), -int(samples.min(initial=0)))
-        fade = 0.5 ** (len(samples) / (SAMPLE_RATE * _HALF_LIFE_SECONDS))
-        self._peak = max(loudest, self._peak * fade, 1.0)
-        gain = min(_TARGET_PEAK / self._peak, _MAX_GAIN)
-        if gain <= 1.0:
-            return samples.tobytes()
-        # gain * loudest <= target: no clipping is needed
-        return (samples * np.float32(gain)).astype(np.int16).tobytes()
+
+def feed_all(detectors: Sequence[WebRtc], chunks: NDArray[np.int16]) -> list[bool]:
+    """What each detector says of its chunk; they are levelled all at once.
+
+    Args:
+        detectors: ``n`` sessions.
+        chunks: shape ``(n, 512)``, the next 32 ms of each.
+    """
+    blob = _level(detectors, chunks).tobytes()
+    pieces = (blob[at : at + _CHUNK_BYTES] for at in range(0, len(blob), _CHUNK_BYTES))
+    return [detector.feed(piece) for detector, piece in zip(detectors, pieces, strict=True)]
+
+
+def _level(detectors: Sequence[WebRtc], chunks: NDArray[np.int16]) -> NDArray[np.int16]:
+    loudest = np.maximum(chunks.max(axis=1).astype(np.int32), -chunks.min(axis=1).astype(np.int32))
+    faded = np.array([detector.peak for detector in detectors]) * _FADE
+    peaks = np.maximum(np.maximum(loudest, faded), 1.0)
+    for detector, peak in zip(detectors, peaks.tolist(), strict=True):
+        detector.peak = peak
+    # gain * loudest <= target: no clipping is needed; a gain of 1 changes no sample
+    gains = np.clip(_TARGET_PEAK / peaks, 1.0, _MAX_GAIN).astype(np.float32)
+    levelled: NDArray[np.int16] = (chunks * gains[:, np.newaxis]).astype(np.int16)
+    return levelled
