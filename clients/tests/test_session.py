@@ -25,6 +25,7 @@ from speechpipe_client import (
 )
 from speechpipe_client.inbox import Event
 from speechpipe_common import wire
+from speechpipe_common.testing import eventually
 
 PCM = bytes(range(256)) * 100
 """12,800 frames with a pattern, so that a wrong offset shows."""
@@ -396,3 +397,57 @@ async def test_misuse_is_refused():
         await collect(session)
     with pytest.raises(SessionEnded, match="not open"):
         await connect("ws://127.0.0.1:1/ws").send(b"ab")
+
+
+async def test_what_cannot_wait_is_queued_and_a_broken_connection_comes_back():
+    """``send_nowait`` takes audio however much is unsent; after ``break_connection`` all of it is sent again, and the
+    traffic of both connections is counted.
+    """
+
+    async def take(caller: Caller) -> None:
+        await caller.welcome()
+        await caller.hear_audio(len(PCM))
+        await caller.socket.wait_closed()
+
+    async def again(caller: Caller) -> None:
+        await caller.welcome("t2")
+        await caller.finish()
+
+    async with gateway(take, again) as peer:
+        async with connect(peer.url, limits=Limits(unsent_seconds=0.0)) as session:
+            session.send_nowait(PCM[:6400])
+            session.send_nowait(PCM[6400:])
+            await eventually(lambda: session.traffic.sent >= len(PCM), "all audio is sent", DEADLINE)
+            session.break_connection()
+            await session.stop()
+            events = await collect(session)
+            assert session.traffic.sent >= 2 * len(PCM)
+            assert session.traffic.received > 0
+        assert [event.resumed for event in events if isinstance(event, Ready)] == [False, True]
+        assert peer.callers[1].audio == PCM
+        with pytest.raises(SessionEnded, match="takes no audio"):
+            session.send_nowait(PCM)
+
+
+async def test_a_session_that_was_never_open_may_be_given_up_sooner():
+    """With ``opening_seconds`` a full gateway is left at once, while an open session keeps its patience."""
+    full = (http.HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1"})
+    async with gateway(refusals=[full]) as peer:
+        with pytest.raises(GatewayFull):
+            async with asyncio.timeout(DEADLINE), connect(peer.url, limits=Limits(opening_seconds=0.5)):
+                pass
+
+    async def leave(caller: Caller) -> None:
+        await caller.welcome()
+        await caller.socket.close(1012, "restarting")
+
+    async def take_over(caller: Caller) -> None:
+        await caller.welcome("t2")
+        await caller.finish()
+
+    async with gateway(leave, take_over) as peer:
+        async with connect(peer.url, limits=Limits(opening_seconds=0.0)) as session:
+            await session.send(PCM)
+            await session.stop()
+            await collect(session)
+        assert len(peer.callers) == 2

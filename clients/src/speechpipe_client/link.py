@@ -36,7 +36,8 @@ class Link:
         self._limits = limits
         self._news = Deduplicator()
         self._cursor = "0-0"
-        self._backoff = Backoff(limits.patience_seconds, random.random)
+        opening = limits.patience_seconds if limits.opening_seconds is None else limits.opening_seconds
+        self._backoff = Backoff(opening, random.random)
         self._turn = 0
         self._pulse = asyncio.Event()
 
@@ -126,6 +127,8 @@ class Link:
     def _begin(self, ready: Ready) -> None:
         if self.opened is not None and not (ready.resumed and ready.session_id == self.opened.session_id):
             raise ConnectionLost(Refused(ProtocolError("the gateway opened another session instead of resuming")))
+        if self.opened is None:
+            self._backoff = Backoff(self._limits.patience_seconds, random.random)
         self.outbox.rewind(ready.offset)
         self._news.reconnected()
         self.opened = ready

@@ -73,6 +73,7 @@ class Limits:
         pending_events: events kept for a caller who does not read them, overtaken partials not counted.
         handshake_seconds: from opening the socket to ``ready``.
         patience_seconds: trying to get a lost session back, or into a full gateway, before giving up.
+        opening_seconds: the same for a session that was never open; None: as long as for one that was.
         ping_seconds: between pings, and the wait for a pong, so that a frozen gateway is noticed.
         keepalive_seconds: silence of the client before it says that it is still here.
     """
@@ -82,6 +83,7 @@ class Limits:
     pending_events: int = 4096
     handshake_seconds: float = 10.0
     patience_seconds: float = 60.0
+    opening_seconds: float | None = None
     ping_seconds: float = 5.0
     keepalive_seconds: float = 10.0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import resource
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,9 @@ from speechpipe_client.load.talker import Clip, Framing
 from speechpipe_client.load.view import View
 from speechpipe_common.downloads import ASSETS, DownloadError, cache_root, fetch
 from speechpipe_common.languages import UnknownLanguage, resolve
+
+SPARE_FILES = 200
+"""Open files besides the streams' own sockets."""
 
 PAUSE_MARGIN = 0.5
 """Silence must last so much longer than the threshold, or two utterances become one."""
@@ -71,6 +75,7 @@ def execute(given: Loading) -> None:
     """Load, report, and end the process with its exit code."""
     try:
         _refuse(given)
+        _allow_sockets(given.streams if given.find_capacity is None else given.most)
         request = _request(given)
     except (ValueError, AudioError, DownloadError, NoMetrics) as error:
         fail(str(error))
@@ -96,6 +101,23 @@ def _refuse(given: Loading) -> None:
         raise ValueError(f"--peer faster-whisper runs on this machine: leave {' '.join(given.urls)} out")
     if given.peer == "legacy" and given.drop_seconds:
         raise ValueError("--drop-seconds: the legacy protocol has no resuming, so every cut would end a stream")
+
+
+def _allow_sockets(streams: int) -> None:
+    """Let this process open a socket for each stream.
+
+    Raises:
+        ValueError: the system allows fewer.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = streams + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        if hard != resource.RLIM_INFINITY and needed > hard:
+            raise ValueError(
+                f"{streams} streams need {needed} open files, and this system allows {hard} (ulimit -Hn): "
+                "ask for fewer, or raise it"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _request(given: Loading) -> Request:

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from speechpipe_client.closing import Refused, Retry, judge_close, judge_status
 from speechpipe_client.errors import GatewayUnreachable, ProtocolError, SpeechpipeError
 from speechpipe_client.inbox import Event
-from speechpipe_client.load.lines import PATIENCE_SECONDS, Wish
+from speechpipe_client.load.lines import REACH_SECONDS, Wish
 from speechpipe_client.load.talker import RATE, Talker
 from speechpipe_client.options import Endpoint
 from speechpipe_common.wire import AudioAck, FinalCaption, Realtime, ServerMessage, SetLangs
@@ -107,7 +107,7 @@ class LegacyLine:
         headers = self._endpoint.headers()
         try:
             self._socket = await open_socket(
-                self._url, additional_headers=headers, compression=None, proxy=None, open_timeout=PATIENCE_SECONDS
+                self._url, additional_headers=headers, compression=None, proxy=None, open_timeout=REACH_SECONDS
             )
         except InvalidStatus as error:
             ending = judge_status(error.response.status_code, None, self._url)

@@ -12,8 +12,11 @@ from speechpipe_client.load.talker import RATE, Talker
 from speechpipe_client.options import Limits, SessionOptions
 from speechpipe_client.session import Session, connect
 
-PATIENCE_SECONDS: Final = 15.0
-"""A gateway that is full for this long has refused the stream, and one that is away has lost it."""
+OPENING_SECONDS: Final = 5.0
+"""A gateway that is full for this long has refused the stream."""
+
+REACH_SECONDS: Final = 10.0
+"""For a first TCP connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ async def reach(url: str) -> None:
         raise ProtocolError(f"{url!r} is no ws:// or wss:// address")
     port = parts.port or (443 if parts.scheme == "wss" else 80)
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(REACH_SECONDS):
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except (OSError, TimeoutError) as error:
         raise GatewayUnreachable(f"no gateway at {url}: {error or 'no answer'}") from error
@@ -113,7 +116,7 @@ class NativeLine:
             partials=wish.partials,
             silence_threshold_seconds=wish.silence,
         )
-        limits = Limits(patience_seconds=PATIENCE_SECONDS)
+        limits = Limits(opening_seconds=OPENING_SECONDS)
         session = connect(self._urls, options, api_key=wish.api_key, limits=limits)
         await session.__aenter__()
         self._session = session

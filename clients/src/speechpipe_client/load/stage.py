@@ -53,6 +53,9 @@ class Measured:
         return sum(stream.state in states for stream in self.streams)
 
 
+ENTER_SECONDS: Final = 60.0
+"""After the ramp, for streams that are still connecting."""
+
 Watch = Callable[[Measured], None]
 
 
@@ -79,6 +82,7 @@ async def run_stage(setting: Setting, plan: Plan, watch: Watch, stop: Stop) -> M
     speaking = [asyncio.create_task(_enter(*pair, wheel, stop)) for pair in zip(streams, comings, strict=True)]
     try:
         await _pause(plan.ramp, stop.early)
+        await _all_in(streams, stop)
         load.phase, load.held_from, cpu = "hold", clock(), time.process_time()
         await _pause(plan.hold, stop.early)
         load.phase, load.held_to, load.own_cpu = "drain", clock(), time.process_time() - cpu
@@ -116,6 +120,18 @@ async def _pause(seconds: float, until: asyncio.Event) -> None:
         await asyncio.wait_for(until.wait(), seconds)
     except TimeoutError:
         return
+
+
+async def _all_in(streams: Sequence[Stream], stop: Stop) -> None:
+    """Wait until every stream speaks or was refused; one that takes too long is counted as it is."""
+    stopped = asyncio.create_task(stop.early.wait())
+    everybody = asyncio.gather(*(stream.entered.wait() for stream in streams))
+    try:
+        await asyncio.wait((stopped, everybody), timeout=ENTER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        everybody.cancel()
+        await asyncio.gather(stopped, everybody, return_exceptions=True)
 
 
 async def _drain(speaking: Sequence[asyncio.Task[None]], seconds: float, stop: Stop) -> None:

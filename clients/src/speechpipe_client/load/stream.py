@@ -42,6 +42,8 @@ class Stream:
         self.line = line
         self.record = Record()
         self.state = State.WAITING
+        self.entered = asyncio.Event()
+        """Set once it speaks, or never will."""
         self._cuts = cuts
         self._next_cut = next(cuts, None)
         self._framing = framing
@@ -52,6 +54,7 @@ class Stream:
         try:
             await self.line.open(self.language, self.talker)
             self.state = State.SPEAKING
+            self.entered.set()
             wheel.join(self, phase)
             await self._converse()
             self.state = State.DONE
@@ -60,6 +63,7 @@ class Stream:
         except SpeechpipeError as error:
             self._fail(State.FAILED, error)
         finally:
+            self.entered.set()
             wheel.leave(self)
             await self.line.close()
 
@@ -69,16 +73,20 @@ class Stream:
             return
         if self.record.began is None:
             self.record.began = due - self._framing.seconds
-        if self._next_cut is not None and self.talker.position >= self._next_cut:
-            self._next_cut = next(self._cuts, None)
-            self.record.cut += 1
-            self.line.cut()
+        self._cut_when_due()
         try:
             self.line.send(self.talker.take())
         except SpeechpipeError:  # the session is over; whoever listens to it hears why
             self._said_all.set()
         if self.talker.silent and self.record.answered(self.talker.said):
             self._said_all.set()
+
+    def _cut_when_due(self) -> None:
+        if self._next_cut is None or self.talker.winding_up or self.talker.position < self._next_cut:
+            return
+        self._next_cut = next(self._cuts, None)
+        self.record.cut += 1
+        self.line.cut()
 
     async def _converse(self) -> None:
         listening = asyncio.create_task(self._listen())

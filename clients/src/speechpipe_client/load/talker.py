@@ -95,6 +95,11 @@ class Talker:
         return self.taken * self._framing.seconds
 
     @property
+    def winding_up(self) -> bool:
+        """Whether nothing new is begun."""
+        return self._ending
+
+    @property
     def silent(self) -> bool:
         """Whether nothing is left to say after ``wind_up``: only silence comes."""
         return self._ending and (not self.said or self.position >= self.said[-1].end)
