@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from multiprocessing import Pool
-from pathlib import Path
 from statistics import geometric_mean
 
+from results import Figure, Line, Plot, Result, Table, publish
 from shared import say
 
 from speechpipe_operator.autoscaling.types import Policy
@@ -97,48 +97,64 @@ def contest() -> dict[Family, list[Score]]:
     return reported
 
 
-def tell(reported: dict[Family, list[Score]]) -> bool:
-    """The table of costs, the settings, and the headline trace by trace; True when the bar holds."""
-    say(f"\nWorker-hours on {', '.join(UNSEEN)} together, at a mean p99 wait of at most:")
-    say("| | " + " | ".join(f"{budget:g} s" for budget in BUDGETS) + " |")
+def findings(reported: dict[Family, list[Score]]) -> Result:
+    """Costs at given waits, each front against ours, and the cheapest settings trace by trace."""
+    chosen = {family: each for family, scores in reported.items() if (each := cheapest(scores, HEADLINE))}
+    mine = chosen.get("speechpipe")
+    rivals: tuple[Family, ...] = ("KEDA + HPA", "Knative KPA")
+    fronts = {family: against_front(reported["speechpipe"], reported[family], family) for family in rivals}
+    notes = [
+        f"lost to {family} on {lost}"
+        for family, each in chosen.items()
+        if mine is not None and each is not mine
+        for lost in losses(mine, each)
+    ]
+    bars = {"KEDA + HPA": BAR, "Knative KPA": None}
+    return Result(
+        "autoscaling",
+        "autoscaling.py",
+        figures=[
+            Figure(f"worker-hours of ours by those of {family}, at no longer a wait", mean, bar=bars[family])
+            for family, (_, mean) in fronts.items()
+        ],
+        tables=[by_budget(reported), by_trace(chosen), *(table for table, _ in fronts.values())],
+        plots=[front_plot(reported)],
+        notes=notes,
+    )
+
+
+def by_budget(reported: dict[Family, list[Score]]) -> Table:
+    """What each scaler costs where people may wait for so long."""
+    rows = []
     for family, scores in reported.items():
         found = [cheapest(scores, budget) for budget in BUDGETS]
-        say(f"| {family} | " + " | ".join(f"{each.worker_hours:.1f}" if each else "never" for each in found) + " |")
-    chosen = {family: cheapest(scores, HEADLINE) for family, scores in reported.items()}
-    mine = chosen["speechpipe"]
-    if mine is None or chosen["KEDA + HPA"] is None:
-        say("the headline can't be told: a family is never that quick")
-        return False
-    say(f"\nThe cheapest settings within {HEADLINE:g} s (wait p99 in seconds / worker-hours):")
-    say("| | " + " | ".join(UNSEEN) + " | settings |")
-    for family, each in chosen.items():
-        if each is not None:
-            cells = " | ".join(f"{result.p99:.1f} / {result.worker_hours:.1f}" for result in each.results)
-            say(f"| {family} | {cells} | {each.candidate.label} |")
-    for family, each in chosen.items():
-        if each is not None and each is not mine:
-            for lost in losses(mine, each):
-                say(f"lost to {family} on {lost}")
-    for family in ("Knative KPA", "KEDA + HPA"):
-        bar = headline(reported["speechpipe"], reported[family], family)
-    return bar <= BAR
+        rows.append([str(family), *(f"{each.worker_hours:.1f}" if each else "never" for each in found)])
+    columns = ["", *(f"{budget:g} s" for budget in BUDGETS)]
+    return Table(columns, rows, "Worker-hours on the five unseen traces together, at a mean p99 wait of at most")
 
 
-def headline(mine: list[Score], theirs: list[Score], family: Family) -> float:
+def by_trace(chosen: dict[Family, Score]) -> Table:
+    """The cheapest setting of each scaler within the headline's wait."""
+    rows = [
+        [str(family), *(f"{one.p99:.1f} s / {one.worker_hours:.1f}" for one in each.results), each.candidate.label]
+        for family, each in chosen.items()
+    ]
+    title = f"The cheapest settings within {HEADLINE:g} s (wait p99 / worker-hours)"
+    return Table(["", *UNSEEN, "settings"], rows, title)
+
+
+def against_front(mine: list[Score], theirs: list[Score], family: Family) -> tuple[Table, float]:
     """For each setting on the other's front, our cheapest that waits no longer; the geometric mean of the ratios."""
-    say(f"\nWorker-hours at no worse a wait than each setting on the front of {family}:")
-    ratios = []
+    rows, ratios = [], []
     for each in front(theirs):
         own = cheapest(mine, each.p99)
-        if own is None:
-            say(f"  {each.p99:5.1f} s for {each.worker_hours:.1f}: ours is never that quick")
-            continue
-        ratios.append(own.worker_hours / each.worker_hours)
-        found = f"ours {own.worker_hours:.1f} ({own.p99:.1f} s), x {ratios[-1]:.2f}"
-        say(f"  {each.p99:5.1f} s for {each.worker_hours:.1f}: {found}")
-    mean = geometric_mean(ratios) if ratios else float("inf")
-    say(f"  on average x {mean:.2f}" + (f" (bar {BAR})" if family == "KEDA + HPA" else ""))
-    return mean
+        cells = ["never that quick", ""]
+        if own is not None:
+            ratios.append(own.worker_hours / each.worker_hours)
+            cells = [f"{own.worker_hours:.1f} ({own.p99:.1f} s)", f"{ratios[-1]:.2f}"]
+        rows.append([f"{each.p99:.1f} s, {each.worker_hours:.1f} worker-hours", *cells])
+    columns = [f"{family}, each setting on its front", "ours, the cheapest that waits no longer", "ratio"]
+    return Table(columns, rows), geometric_mean(ratios) if ratios else float("inf")
 
 
 def losses(mine: Score, theirs: Score) -> Iterator[str]:
@@ -150,38 +166,17 @@ def losses(mine: Score, theirs: Score) -> Iterator[str]:
             yield f"{own.trace}: p99 wait {own.p99:.1f} s for {other.p99:.1f} s"
 
 
-def plot(reported: dict[Family, list[Score]], path: Path) -> None:
-    """Each family's settings on the unseen traces, and the front among them."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for family, scores in reported.items():
-        best = front(scores)
-        drawn = axes.plot([each.worker_hours for each in best], [each.p99 for each in best], marker="o", label=family)
-        color = drawn[0].get_color()
-        axes.scatter([each.worker_hours for each in scores], [each.p99 for each in scores], color=color, alpha=0.3)
-    axes.set_yscale("log")
-    axes.set_ylim(1, 100)
-    axes.set_xlabel("worker-hours on five unseen traces")
-    axes.set_ylabel("wait p99, s (mean of the traces)")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend()
-    figure.savefig(path, dpi=110)
-    say(f"wrote {path}")
+def front_plot(reported: dict[Family, list[Score]]) -> Plot:
+    """Each family's front on the unseen traces."""
+    lines = [Line(str(family), [(each.worker_hours, each.p99) for each in front(s)]) for family, s in reported.items()]
+    cost = "worker-hours on five unseen traces"
+    return Plot("autoscaling", "Cost against waiting", cost, "wait p99, s (mean of the traces)", lines, log_y=True)
 
 
 def main() -> int:
     """Run it."""
-    parser = argparse.ArgumentParser(description="Cost against waiting, of three autoscalers.")
-    parser.add_argument("--out", type=Path, default=Path("autoscaling.png"), help="PNG to write")
-    options = parser.parse_args()
-    reported = contest()
-    good = tell(reported)
-    plot(reported, options.out)
-    return 0 if good else 1
+    argparse.ArgumentParser(description="Cost against waiting, of three autoscalers.").parse_args()
+    return publish(findings(contest()))
 
 
 if __name__ == "__main__":

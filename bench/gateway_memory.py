@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import psutil
+from results import RESULTS, Figure, Result, Table, publish
 from shared import pipeline, say
 
 from speechpipe_client import Session, connect
@@ -49,8 +50,8 @@ async def settled_rss(process: psutil.Process) -> int:
         previous = now
 
 
-async def measure(sessions: int, silence_seconds: float, log: Path) -> bool:
-    """Open, read, and print; True when the bar holds."""
+async def measure(sessions: int, silence_seconds: float, log: Path) -> Result:
+    """Open, read, and print."""
     async with pipeline(log, WARM_UP + sessions) as running, AsyncExitStack() as stack:
         process = psutil.Process(running.pids("gateway")[0])
         warm = [await stack.enter_async_context(connect(running.gateway_url)) for _ in range(WARM_UP)]
@@ -66,7 +67,20 @@ async def measure(sessions: int, silence_seconds: float, log: Path) -> bool:
         f"after {silence_seconds:g} s of silence on each: {streaming / 1e6:.1f} MB = "
         f"{per_hundred(streaming - base, sessions):.1f} MB per 100"
     )
-    return per_hundred(quiet - base, sessions) <= BAR_MB
+    rows = [["the process with ten sessions", f"{base / 1e6:.0f} MB"]]
+    return Result(
+        "gateway_memory",
+        f"gateway_memory.py --sessions {sessions}",
+        figures=[
+            Figure("for each 100 sessions that are open and quiet", per_hundred(quiet - base, sessions), "MB", BAR_MB),
+            Figure(
+                f"for each 100 that have streamed {silence_seconds:g} s of silence",
+                per_hundred(streaming - base, sessions),
+                "MB",
+            ),
+        ],
+        tables=[Table(["", "resident"], rows)],
+    )
 
 
 def per_hundred(grown: int, sessions: int) -> float:
@@ -79,9 +93,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Gateway memory per 100 idle sessions.")
     parser.add_argument("--sessions", type=int, default=150)
     parser.add_argument("--silence", type=float, default=10.0, help="seconds of silence streamed on each")
-    parser.add_argument("--log", type=Path, default=Path("memory-pipeline.log"), help="file for the pipeline's log")
+    parser.add_argument("--log", type=Path, default=RESULTS / "gateway_memory.log", help="file for the pipeline's log")
     options = parser.parse_args()
-    return 0 if asyncio.run(measure(options.sessions, options.silence, options.log)) else 1
+    return publish(asyncio.run(measure(options.sessions, options.silence, options.log)))
 
 
 if __name__ == "__main__":

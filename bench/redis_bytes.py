@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 from redis.asyncio import Redis
+from results import RESULTS, Figure, Result, Table, publish
 from shared import clip, pipeline, say
 
 from speechpipe_client import Event, FinalCaption, Realtime, SessionOptions, connect
@@ -57,8 +58,8 @@ async def received(redis: Redis) -> int:
     return int((await redis.info("stats"))["total_net_input_bytes"])
 
 
-async def measure(folder: Path, log: Path, model: str) -> bool:
-    """Stream, count, and print; True when the bar holds."""
+async def measure(folder: Path, log: Path, model: str) -> Result:
+    """Stream, count, and print."""
     finals: list[FinalCaption] = []
     partials = 0
 
@@ -82,7 +83,14 @@ async def measure(folder: Path, log: Path, model: str) -> bool:
     say(f"{len(finals)} finals, {partials} partials, {seconds:.1f} s of segment audio in {lasted:.1f} s")
     say(f"idle polling: {idle_rate:.0f} bytes/s")
     say(f"to Redis: {sent} bytes = {gross:.3f} x PCM; without idle polling {net:.3f} x PCM (bar {BAR})")
-    return net <= BAR
+    counts = [f"{seconds:.1f} s", str(len(finals)), str(partials), f"{gross:.3f}", f"{idle_rate / 1000:.1f} kB/s"]
+    columns = ["segment audio", "finals", "partials shown", "all bytes for each byte of PCM", "idle polling"]
+    return Result(
+        "redis_bytes",
+        f"redis_bytes.py --speech DIR --model {model}",
+        figures=[Figure("bytes to Redis for each byte of PCM, idle polling not counted", net, bar=BAR)],
+        tables=[Table([f"Whisper {model}", *columns], [["", *counts]])],
+    )
 
 
 def union_seconds(finals: list[FinalCaption]) -> float:
@@ -98,12 +106,10 @@ def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description="Bytes into Redis per second of segment audio.")
     parser.add_argument("--speech", type=Path, required=True, help="folder with clips and manifest.json")
-    parser.add_argument(
-        "--log", type=Path, default=Path("redis-bytes-pipeline.log"), help="file for the pipeline's log"
-    )
+    parser.add_argument("--log", type=Path, default=RESULTS / "redis_bytes.log", help="file for the pipeline's log")
     parser.add_argument("--model", default="base", help="Whisper model; a smaller one has time for more partials")
     options = parser.parse_args()
-    return 0 if asyncio.run(measure(options.speech, options.log, options.model)) else 1
+    return publish(asyncio.run(measure(options.speech, options.log, options.model)))
 
 
 if __name__ == "__main__":

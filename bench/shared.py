@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import jiwer
 import soundfile
@@ -31,24 +32,31 @@ class QuietLog:
         self._file.flush()
 
 
-def plan(sessions: int, model: str) -> Plan:
-    """Valkey, a gateway that takes ``sessions`` sessions, an STT worker in int8; no translation."""
+Device = Literal["cpu", "cuda"]
+COMPUTE_TYPES: dict[Device, str] = {"cpu": "int8", "cuda": "float16"}
+
+
+def plan(sessions: int, model: str, device: Device = "cpu") -> Plan:
+    """Valkey, a gateway that takes ``sessions`` sessions, an STT worker; no translation."""
     limits = {"sessions": sessions, "sessionsPerKey": sessions}
     spec = {
         "redis": {"managed": {"persistence": "none"}},
         "gateway": {"auth": {"mode": "none"}, "limits": limits},
-        "stt": {"model": model, "device": "cpu", "computeType": "int8"},
+        "stt": {"model": model, "device": device, "computeType": COMPUTE_TYPES[device]},
     }
     document = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "bench"}, "spec": spec}
     return make_plan(SpeechPipeline.model_validate(document))
 
 
 @asynccontextmanager
-async def pipeline(log: Path, sessions: int = 10, model: str = "base") -> AsyncIterator[LocalPipeline]:
+async def pipeline(
+    log: Path, sessions: int = 10, model: str = "base", device: Device = "cpu"
+) -> AsyncIterator[LocalPipeline]:
     """Run ``plan`` on free ports, and keep nothing but its log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="speechpipe-bench-") as folder:
         options = LocalOptions(data_dir=Path(folder), any_port=True)
-        async with LocalPipeline(plan(sessions, model), options, QuietLog(log)) as running:
+        async with LocalPipeline(plan(sessions, model, device), options, QuietLog(log)) as running:
             yield running
 
 
