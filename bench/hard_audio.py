@@ -39,13 +39,13 @@ def case(speech: Sequence[Speech], number: int) -> Case:
         kind, audio = _unspoken(chance, noise)
     if chance.random() < 0.3:
         language = None
-    beams = 1 if partial or chance.random() < 0.5 else 5
+    beams = 1 if partial or chance.random() < 0.6 else 5
     utterance = Utterance(audio, language, beam_size=beams, fallback=not partial, word_timestamps=not partial)
     return Case(number, kind, spoken, utterance)
 
 
 def _cut(audio: Audio, chance: random.Random, noise: np.random.Generator) -> tuple[str, Audio]:
-    seconds = chance.uniform(0.3, 10.0)
+    seconds = chance.uniform(0.3, 8.0)
     length = min(len(audio), int(seconds * RATE))
     begin = chance.randint(0, len(audio) - length)
     part = audio[begin : begin + length]
@@ -58,7 +58,7 @@ def _cut(audio: Audio, chance: random.Random, noise: np.random.Generator) -> tup
 
 
 def _unspoken(chance: random.Random, noise: np.random.Generator) -> tuple[str, Audio]:
-    length = int(chance.uniform(0.5, 10.0) * RATE)
+    length = int(chance.uniform(0.5, 6.0) * RATE)
     level = np.float32(10 ** (chance.uniform(-60, -10) / 20))
     moment = np.arange(length) / RATE
     kinds: dict[str, Callable[[], npt.NDArray[np.floating]]] = {

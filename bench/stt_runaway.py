@@ -10,7 +10,7 @@ engine where the reference engine, behind the same guards, is silent on the same
 
 Case 17 is the same whenever it is decoded, so that pieces add up (``--first 1000 --decodes 500``). Outcomes are kept in
 the user's cache under a digest of the engine's code: what was interrupted goes on where it stopped, and the table
-counts all that are there.
+counts all that are there. Several may run at once.
 """
 
 import argparse
@@ -104,11 +104,12 @@ def _text(got: Transcription | EngineError) -> str:
 
 
 def code_digest() -> str:
-    """Of all that decides what the engine writes."""
+    """Of all that decides what the engine writes, and of the cases."""
     digest = hashlib.sha256()
     folder = Path(speechpipe_stt.__path__[0])
     names = ("guards.py", "pieces.py", "speech.py", "whisper.py")
-    for path in (*sorted((folder / "batched").glob("*.py")), *(folder / name for name in names)):
+    cases = Path(__file__).with_name("hard_audio.py")
+    for path in (cases, *sorted((folder / "batched").glob("*.py")), *(folder / name for name in names)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
