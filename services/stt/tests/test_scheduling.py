@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechpipe_common.messages import AudioJob, JobKind
-from speechpipe_stt.scheduling import PARTIALS_SECONDS, Pace, Waiting, choose, overtaken, size
+from speechpipe_common.scheduling import PARTIALS_SECONDS, Pace
+from speechpipe_stt.scheduling import Waiting, choose, overtaken, size
 
 JOB = AudioJob(client="a", epoch=1, segment=0, rev=1, kind="final", turn=0, start=0, end=16_000, submitted_at=0.0)
 FAST = Pace(prior=0.0)
@@ -69,8 +70,8 @@ def test_the_pace_is_learned() -> None:
     pace, tasks = Pace(prior=10.0), [Speech(), Speech()]
     for _ in range(60):
         pace.learn(size(tasks), 0.4)
-    assert pace.predict(tasks) == pytest.approx(0.4, rel=0.01)
-    assert pace.predict(tasks[:1]) == pytest.approx(0.2, rel=0.01)
+    assert pace.predict(size(tasks)) == pytest.approx(0.4, rel=0.01)
+    assert pace.predict(size(tasks[:1])) == pytest.approx(0.2, rel=0.01)
 
 
 def test_a_newer_job_of_the_segment_makes_a_partial_stale() -> None:

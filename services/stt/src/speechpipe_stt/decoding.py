@@ -9,11 +9,12 @@ from typing import Final, Literal
 
 from speechpipe_common.consumer import Entry, together
 from speechpipe_common.messages import AudioJob
+from speechpipe_common.scheduling import Pace
 from speechpipe_stt import jobs
 from speechpipe_stt.engine import Engine, EngineError, SteppingEngine, Task, Transcription, Utterance
 from speechpipe_stt.metrics import SttMetrics
 from speechpipe_stt.one_by_one import OneByOne
-from speechpipe_stt.scheduling import RETRY_SECONDS, Pace, Waiting, choose, overtaken, size
+from speechpipe_stt.scheduling import PRIOR_SECONDS, RETRY_SECONDS, Waiting, choose, overtaken, size
 
 LOOK_AHEAD_SECONDS: Final = 0.15
 """Before the predicted end of a call, when the next jobs are read: enough to fetch their audio and find its features.
@@ -62,7 +63,7 @@ class Decoding:
         self._name = model
         self._preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare")
         self._orders: dict[Waiting, Order] = {}
-        self._pace = Pace()
+        self._pace = Pace(PRIOR_SECONDS)
         self._called = 0
         self._ends_at: float | None = None
         self._changed = asyncio.Event()
@@ -129,7 +130,7 @@ class Decoding:
     async def _call(self, chosen: Sequence[Order]) -> None:
         tasks = [order.waiting.task for order in chosen]
         began, work = time.monotonic(), size(tasks)
-        self._called, self._ends_at = len(tasks), began + self._pace.predict(tasks)
+        self._called, self._ends_at = len(tasks), began + self._pace.predict(work)
         self._changed.set()
         try:
             with together("decode", [order.entry for order in chosen], model=self._name):

@@ -122,17 +122,16 @@ class Dispatcher:
                 outcomes = await asyncio.get_running_loop().run_in_executor(
                     self._executor, self._translate, source, target, texts
                 )
-        except Exception as error:  # noqa: BLE001 - it is raised where each of these jobs is waited for
-            for order in chosen:
-                if not order.done.done():
-                    order.done.set_exception(error)
-        else:
             seconds = time.monotonic() - began
             self._pace.learn(work([order.waiting for order in chosen]), seconds)
             self._metrics.translated(source, target, outcomes, seconds)
             for order, outcome in zip(chosen, outcomes, strict=True):
                 if not order.done.done():
                     order.done.set_result(Answer(outcome, seconds))
+        except Exception as error:  # noqa: BLE001 - it is raised where each of these jobs is waited for
+            for order in chosen:
+                if not order.done.done():
+                    order.done.set_exception(error)
         finally:
             del self._busy[direction]
             self._changed.set()
