@@ -78,6 +78,14 @@ def test_improbable_words_get_a_second_attempt_and_no_third() -> None:
         assert judge(evidence, suspicious=False, fallback=True, first=False).again is more
 
 
+def test_doubtful_audio_needs_probable_words() -> None:
+    """Where an attempt saw no speech, a further one is believed only if its words are likelier than others need be."""
+    for probability, good in ((-0.4, True), (-0.7, False)):
+        evidence = Evidence(0.1, probability, 1.0)
+        assert judge(evidence, suspicious=False, fallback=True, first=False, doubted=True).good is good
+        assert judge(evidence, suspicious=False, fallback=True, first=False).good
+
+
 def test_silence_is_believed_the_second_time() -> None:
     """What looks like silence in the shortest window gets a wider one, and no third."""
     for suspicious in (True, False):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from speechpipe_stt.guards import DOUBTFUL, REPETITIVE, Evidence, invented
+from speechpipe_stt.guards import DOUBTFUL, LOW_LOG_PROBABILITY, REPETITIVE, Evidence, invented
 
 FRAMES_PER_SECOND: Final = 100
 """Mel frames in a second of audio."""
@@ -86,8 +86,11 @@ def token_limit(seconds: float, attempt: Attempt) -> int:
     return min(224, 20 + int(14 * seconds))
 
 
-def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool) -> Verdict:
+def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool, doubted: bool = False) -> Verdict:
     """Whether a text may stand.
+
+    Of audio that may hold no speech, what only a further attempt brings must be more probable than other text: where a
+    decoder first says a phrase over and over, higher temperatures have it say something else, as made up as the first.
 
     Clear speech whose text is only improbable gets one other attempt, which tells whether the window was too short.
     More of them bring no better words (of Polish that base is at a loss with: neither in a full window nor at a higher
@@ -99,13 +102,16 @@ def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool) 
         fallback: Improbable text is tried again too, not only what repeats itself.
         first: It comes from the shortest window, where faint speech may pass for silence: silence is believed only of
             a wider one.
+        doubted: An earlier attempt looked as if there were no speech.
     """
     if invented(evidence):
         return Verdict(good=not first, again=True, rank=(False, evidence.average_log_probability))
     repetitive = evidence.compression_ratio > REPETITIVE or suspicious
-    doubtful = evidence.no_speech_probability > DOUBTFUL
-    improbable = evidence.average_log_probability < (IMPROBABLE if fallback else VERY_IMPROBABLE)
-    improbable = improbable and (fallback or doubtful)
+    doubtful = doubted or evidence.no_speech_probability > DOUBTFUL
+    least = IMPROBABLE if fallback else VERY_IMPROBABLE
+    if doubtful and not first:
+        least = LOW_LOG_PROBABILITY
+    improbable = evidence.average_log_probability < least and (fallback or doubtful)
     return Verdict(
         good=not repetitive and not improbable,
         again=repetitive or doubtful or first,

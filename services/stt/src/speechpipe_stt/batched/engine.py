@@ -179,7 +179,13 @@ def _accepted(tasks: Sequence[BatchedTask], drafts: Sequence[Draft]) -> dict[int
         endless = draft.length >= token_limit(task.speech.seconds, task.attempt)
         endless = endless or impossible(draft.text, task.speech.seconds)
         suspicious = endless or (repeats_itself(draft.text) and not task.has_written(draft.text))
-        verdict = judge(draft.evidence, suspicious=suspicious, fallback=task.utterance.fallback, first=not task.tried)
+        verdict = judge(
+            draft.evidence,
+            suspicious=suspicious,
+            fallback=task.utterance.fallback,
+            first=not task.tried,
+            doubted=task.doubted,
+        )
         task.tried.append(Tried(draft, verdict))
         if verdict.good:
             accepted[index] = draft
