@@ -15,6 +15,7 @@ from shared import audioeval_folder
 RATE = 16_000
 CLASSES = {"under 3 s": (0.0, 3.0), "3 to 6 s": (3.0, 6.0), "6 to 12 s": (6.0, 12.0)}
 GAP_SECONDS = 0.25
+_JOINT = " + "
 COUNTED = ("counting", "conteo", "comptage", "ginti", "conteggio", "kazoeru", "liczenie", "contagem", "jishu")
 """Clips that count to ten, which may come as words or digits."""
 
@@ -32,6 +33,11 @@ class Speech:
     def seconds(self) -> float:
         """Its length."""
         return len(self.audio) / RATE
+
+    @property
+    def joined(self) -> bool:
+        """Whether it was made of two recordings."""
+        return _JOINT in self.name
 
     @property
     def scored(self) -> bool:
@@ -64,4 +70,4 @@ def _joined(clips: list[Speech]) -> Iterator[Speech]:
     for first, second in itertools.pairwise(clips):
         if first.language == second.language and 6 <= first.seconds + GAP_SECONDS + second.seconds < 12:
             audio = np.concatenate([first.audio, gap, second.audio])
-            yield Speech(f"{first.name} + {second.name}", first.language, f"{first.text} {second.text}", audio)
+            yield Speech(f"{first.name}{_JOINT}{second.name}", first.language, f"{first.text} {second.text}", audio)
