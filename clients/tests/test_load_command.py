@@ -101,13 +101,16 @@ async def test_the_baseline_decodes_the_same_speech(tmp_path: Path):
 
 
 async def test_a_search_says_what_it_found(pipeline: tuple[list[str], list[Process]], tmp_path: Path):
-    """A target that one stream keeps at any speed is kept by one stream, and no more are tried than allowed."""
-    urls, _ = pipeline
-    sized = ("-n", 1, "--most", 1, "--ramp", 0, "--hold", 8, "--drain", 200, "--find-capacity", 200_000)
-    ended = await load(*urls, *sized, "--json", tmp_path / "r.json")
+    """A target that any speed keeps is kept by as many streams as may be tried, each time from an idle pipeline."""
+    urls, processes = pipeline
+    costs = [part for process in processes for part in ("--metrics", process.url)]
+    sized = ("-n", 1, "--most", 2, "--ramp", 0, "--hold", 8, "--drain", 200, "--find-capacity", 200_000)
+    ended = await load(*urls, *sized, *costs, "--json", tmp_path / "r.json")
     assert ended.code == 0, ended.out + ended.err
-    assert "Held with p95 within 200000 ms beyond the silence: 1 stream; more were not tried." in ended.out
-    assert json.loads((tmp_path / "r.json").read_text())["capacity"] == 1
+    assert "Held with p95 within 200000 ms beyond the silence: 2 streams; more were not tried." in ended.out
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["capacity"] == 2
+    assert [stage["streams"] for stage in report["stages"]] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from speechpipe_client.load.outcome import cadence, outcomes
 from speechpipe_client.load.record import HeardFinal, HeardPartial, Record
 from speechpipe_client.load.report import ClientCost, Report, Stage
 from speechpipe_client.load.schedule import Plan, cuts, entrances
-from speechpipe_client.load.server import parse
+from speechpipe_client.load.server import parse, waiting
 from speechpipe_client.load.spread import spread
 from speechpipe_client.load.talker import Clip, Framing, Said, Talker
 from speechpipe_client.load.verdict import client_limits, keeps, sentences
@@ -177,6 +177,14 @@ def test_a_process_tells_its_cost():
     text = '# HELP x\nprocess_cpu_seconds_total 12.5\nprocess_resident_memory_bytes 1.5e+08\nother{a="b"} 3\n'
     assert parse(text) == (12.5, 1.5e8)
     assert parse("process_cpu_seconds_total 12.5\n") is None
+
+
+def test_a_gateway_tells_what_waits():
+    """Jobs that wait are read from a gateway; of a process that has no such figure none are known."""
+    assert (
+        waiting("# TYPE speechpipe_queue_jobs gauge\nspeechpipe_queue_jobs 3.0\nspeechpipe_queue_jobs_limit 9\n") == 3
+    )
+    assert waiting("process_cpu_seconds_total 12.5\n") == 0
 
 
 @pytest.mark.parametrize("truth", [1, 2, 3, 7, 8, 40, 100, 333, 1000])

@@ -182,6 +182,8 @@ async def _prepared(given: Loading, request: Request, view: View) -> AsyncIterat
     if given.urls or given.peer == "faster-whisper":
         for url in given.urls or ():
             await reach(url)
+        if given.peer == "faster-whisper":
+            view.note(f"Loading {given.model} ...")
         yield request
         return
     require_operator()
