@@ -203,6 +203,8 @@ async def test_a_full_queue_refuses_the_new_and_sheds_partials(
         for _ in range(4):
             await caller.send_audio(speech)
             await caller.say("flush")
+        await caller.say("set_langs", source_language="nobody")  # its answer comes after all of that was taken
+        await caller.hears("error")
         await eventually(lambda: msgspec.json.decode(small.get("/health")[1])["queue_depth"] >= 2, "a full queue")
         async with knocking(small) as raw:
             assert (raw.status, raw.body["code"], raw.headers["retry-after"]) == (503, "overloaded", "30")
