@@ -23,6 +23,15 @@ class GatewaySettings(ServiceSettings):
     )
     gateway_port: Port = Field(default=5026, description="Port of /ws; 0 takes a free one.")
 
+    gateway_processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes behind the port, for a machine with several cores: each has sessions of its own and an "
+        "even share of MAX_SESSIONS and MAX_SESSIONS_PER_KEY. /health, /ready and /metrics tell of all; when one ends, "
+        "all do.",
+    )
+
     sample_rate: int = Field(
         default=16_000,
         ge=8_000,

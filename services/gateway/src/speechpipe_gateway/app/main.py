@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
@@ -19,6 +19,8 @@ from speechpipe_gateway.admission import Limits, has_room
 from speechpipe_gateway.app.connection import ConnectionLimits, Services
 from speechpipe_gateway.app.credentials import open_credentials
 from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.listening import bind
+from speechpipe_gateway.app.processes import serve_many
 from speechpipe_gateway.app.server import Gateway, create_app
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
 from speechpipe_gateway.live.factory import SessionFactory
@@ -29,19 +31,42 @@ from speechpipe_gateway.settings import GatewaySettings
 from speechpipe_gateway.vad import Silero, VadBatcher, VadRule, model_path
 
 COMPONENT = "gateway"
+NEW_LOOP = uvloop.new_event_loop
 
 log = get_logger(__name__)
 
 
 def run(settings: GatewaySettings) -> int:
-    """Serve until SIGTERM; returns the exit status."""
+    """Serve until SIGTERM, in one process or several; returns the exit status."""
+    instance = prepare(settings)
+    work = serve if settings.gateway_processes == 1 else serve_many
+    return process.run(lambda stop: work(settings, instance, stop), NEW_LOOP)
+
+
+def prepare(settings: GatewaySettings) -> str:
+    """Set up logging; returns the process's name."""
     instance = process.instance_name(COMPONENT, settings.instance_id)
     configure(component=COMPONENT, instance_id=instance, level=settings.log_level, form=settings.log_format)
-    return process.run(lambda stop: serve(settings, instance, stop), uvloop.new_event_loop)
+    return instance
 
 
-async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set, then drain."""
+async def serve(
+    settings: GatewaySettings,
+    instance: str,
+    stop: asyncio.Event,
+    *,
+    shared: bool = False,
+    on_health: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Serve until ``stop`` is set, then drain.
+
+    Args:
+        settings: of the process.
+        instance: its name.
+        stop: set from outside.
+        shared: other processes listen on the same port.
+        on_health: told the port of its health.
+    """
     registry = process_registry()
     metrics, limits = GatewayMetrics(registry), _limits(settings)
     credentials = open_credentials(settings, registry)
@@ -72,7 +97,9 @@ async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -
             queue_depth=shards.read_depth,
             max_queue_depth=settings.max_queue_depth,
         )
-        await stack.enter_async_context(HealthServer(source, settings.health_host, settings.health_port))
+        health = HealthServer(source, settings.health_host, settings.health_port)
+        await stack.enter_async_context(health)
+        on_health(health.port)
         async with asyncio.TaskGroup() as tasks:
             works = [shard.run() for shard in shards.every]
             works += [credentials.keep_fresh()] if credentials else []
@@ -81,12 +108,15 @@ async def serve(settings: GatewaySettings, instance: str, stop: asyncio.Event) -
             # What is here now stays: looked through at each full collection, it would stop the loop for 50 ms and more.
             gc.collect()
             gc.freeze()
-            await _serve_http(settings, gateway, shards, stop)
+            listener = bind(settings.gateway_host, settings.gateway_port, shared=shared)
+            await _serve_http(settings, listener, gateway, shards, stop)
             for task in running:
                 task.cancel()
 
 
-async def _serve_http(settings: GatewaySettings, gateway: Gateway, shards: Shards, stop: asyncio.Event) -> None:
+async def _serve_http(
+    settings: GatewaySettings, listener: socket.socket, gateway: Gateway, shards: Shards, stop: asyncio.Event
+) -> None:
     config = uvicorn.Config(
         create_app(gateway),
         host=settings.gateway_host,
@@ -105,7 +135,6 @@ async def _serve_http(settings: GatewaySettings, gateway: Gateway, shards: Shard
         timeout_graceful_shutdown=int(settings.drain_seconds) + 1,
     )
     server = _Server(config)
-    listener = _bind(settings)
     serving = asyncio.create_task(server.serve([listener]))
     log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1], path="/ws")
     await stop.wait()
@@ -122,26 +151,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture nothing."""
         yield
-
-
-def _bind(settings: GatewaySettings) -> socket.socket:
-    """The listening socket.
-
-    Raises:
-        RuntimeError: the port is taken or forbidden.
-    """
-    family = socket.AF_INET6 if ":" in settings.gateway_host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.gateway_host, settings.gateway_port))
-    except OSError as error:
-        listener.close()
-        raise RuntimeError(
-            f"GATEWAY_PORT {settings.gateway_port} on {settings.gateway_host} cannot be opened ({error.strerror}): "
-            "stop what listens there, or set GATEWAY_PORT to another port"
-        ) from error
-    return listener
 
 
 def _services(settings: GatewaySettings, factory: SessionFactory, vad: VadBatcher, metrics: GatewayMetrics) -> Services:
