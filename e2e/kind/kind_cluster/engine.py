@@ -4,6 +4,7 @@ One process holds it all: `unshare`, whose end the kernel makes the end of the e
 in them; the mounts and interfaces go with the namespaces. What stays are files in the work folder and empty cgroups.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -21,6 +22,8 @@ HERE = Path(__file__).resolve().parent
 CGROUPS = Path("/sys/fs/cgroup")
 READY_SECONDS = 180.0
 GONE_SECONDS = 120.0
+PROCESSES = 4
+"""As many of a cluster's want a processor at once, most of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,21 @@ class Engine:
                 start_new_session=True,  # Ctrl-C is for us: we take down what has to be taken down
             )
         return Launch(self, process)
+
+    def weigh(self, groups: Path = CGROUPS) -> None:
+        """Let the kernel give it as much of the processors as `PROCESSES` others get.
+
+        A cgroup counts as one process among those outside of it: beside a few of them a whole cluster would starve.
+        """
+        for file, weight in (
+            ("cpu/{}/cpu.shares", 1024),
+            ("{}/cpu.weight", 100),
+        ):  # versions 1 and 2, and their defaults
+            path = groups / file.format(self.cgroup)
+            if (path.parent.parent / "cgroup.procs").is_file():
+                with contextlib.suppress(OSError):  # as where somebody else decides about this: it only takes longer
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_text(str(PROCESSES * weight))
 
     def remove_traces(self) -> None:
         """Remove cgroups and files of an engine that has ended. Does nothing where there are none.

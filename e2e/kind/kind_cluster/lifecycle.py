@@ -84,6 +84,7 @@ def _start_engine() -> Record:
     with step("a Docker Engine without uplink"):
         begun = record.write(Record(engine="own", work=engine.work, kernel=kernel.settings()))
         kernel.make_room()
+        engine.weigh()
         launch = engine.launch()
         starting = record.write(begun.model_copy(update={"owner": launch.owner}))
         launch.begin()

@@ -1,9 +1,10 @@
 """What is decided without touching anything."""
 
 import json
+from pathlib import Path
 
 import pytest
-from kind_cluster import cluster, control_plane, loading, network, rootfs, runc_wrapper, source
+from kind_cluster import cluster, control_plane, engine, loading, network, rootfs, runc_wrapper, source
 from kind_cluster.engine import daemon_config
 from kind_cluster.source import BUILT, OFFICIAL, Source
 from kind_cluster.steps import StepError
@@ -149,3 +150,17 @@ def test_debian_comes_from_where_apt_gets_it() -> None:
     ]
     assert rootfs.chosen_mirror(lines) == "http://c.example/debian"
     assert rootfs.chosen_mirror([]) == rootfs.MIRROR
+
+
+@pytest.mark.parametrize(
+    ("root", "file", "weight"), [("cpu", "cpu/speechpipe-work-1/cpu.shares", "4096"), ("", "{}/cpu.weight", "400")]
+)
+def test_a_cluster_is_not_starved(tmp_path: Path, root: str, file: str, weight: str) -> None:
+    """Its cgroup, in either version of them, weighs as several processes; where there are none nothing is made."""
+    made = engine.Engine(Path("/nowhere/work-1"))
+    made.weigh(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / root).mkdir(exist_ok=True)
+    (tmp_path / root / "cgroup.procs").touch()
+    made.weigh(tmp_path)
+    assert (tmp_path / file.format(made.cgroup)).read_text() == weight
