@@ -100,7 +100,7 @@ def _bar(figure: Figure) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    digits = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    digits = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{digits} {unit}".strip()
 
 
