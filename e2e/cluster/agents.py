@@ -4,6 +4,7 @@ They have a namespace of their own, the only one of the suite that allows them.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from kubectl import Json, apply, delete, execute, items
 from progress import until
@@ -13,6 +14,7 @@ from states import serving
 HOME = "/var/lib/speechpipe-e2e"
 """Folder of the suite on each node; each run has one of its own in it, since another may be about to end."""
 START_SECONDS = 180.0
+GONE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,14 @@ def start(settings: Settings) -> Agents:
 def stop(agents: Agents) -> None:
     """Remove what is left on the nodes, then the agents."""
     for node in agents.pods:
-        agents.on(node, "rm", "-rf", agents.folder)
+        until(partial(emptied, agents, node), f"no volume to be left on {node}", GONE_SECONDS)
     delete("namespace", agents.namespace, wait=False)
+
+
+def emptied(agents: Agents, node: str) -> bool:
+    """Remove the volumes of this run from a node; False where a Redis that is still to end has made files meanwhile."""
+    script = f"rm -rf {agents.folder} 2>/dev/null; test -e {agents.folder} || echo gone"
+    return "gone" in agents.on(node, "sh", "-c", script)
 
 
 def privileged_namespace(name: str, run: str) -> Json:

@@ -14,11 +14,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "local"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import agents as node_agents
+import nursery
 import progress
+import turns
 from agents import Agents
 from keeping import keep
 from kubectl import ROOT, apply, delete, kubectl
-from pipelines import Pipeline, hosted, model, translation
+from nursery import Nursery
+from pipelines import Pipeline
 from pods import workers
 from releases import Release, values
 from settings import RUN_LABEL, Settings
@@ -31,7 +34,8 @@ collect_ignore = ["tests_unit"]  # needs no cluster: `make test` runs it by name
 KEPT = ROOT / "build" / "e2e"
 OWN_OPERATOR = {"test_helm"}
 """Files of tests that install an operator of their own, which must not share its pipelines with another."""
-STANDING = "standing"
+STRANGERS = "strangers"
+"""A namespace that the operator serves, and that no pipeline is in."""
 
 _figures = pytest.StashKey[list[str]]()
 
@@ -44,6 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)  # the terminal's reporter is there by then
 def pytest_configure(config: pytest.Config) -> None:
     """Let progress be seen at once, and keep the figures of this run."""
+    config.addinivalue_line("markers", f"{nursery.MARK}(spec=..., ahead=True): has a pipeline of its own")
+    config.addinivalue_line("markers", f"{turns.MARK}: no other test needs the nodes meanwhile")
     config.stash[_figures] = []
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
@@ -75,9 +81,16 @@ def pytest_runtest_makereport(
     told = getattr(item, "funcargs", {})
     if report.failed and "settings" in told:
         spaces = {told["namespace"]} if "namespace" in told else set()
-        spaces |= {told[name].namespace for name in ("operator", "release", "standing", "agents") if name in told}
+        spaces |= {told[name].namespace for name in ("operator", "release", "pipeline", "agents") if name in told}
         keep(KEPT / item.name, sorted(spaces))
     return report
+
+
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The nodes are there for this test, whatever other tests run beside it."""
+    with turns.alone() if request.node.get_closest_marker(turns.MARK) else turns.shared():
+        yield
 
 
 @pytest.fixture
@@ -141,7 +154,7 @@ def volumes(agents: Agents, settings: Settings) -> Iterator[Volumes]:
 def spaces(request: pytest.FixtureRequest, settings: Settings) -> Iterator[dict[str, str]]:
     """A namespace for each file of tests, by the file's name; the operator is told of all of them when it starts."""
     files = {item.path.stem for item in request.session.items if item.path.parent == Path(__file__).parent}
-    names = {file: space_name(settings, file.removeprefix("test_")) for file in (files - OWN_OPERATOR) | {STANDING}}
+    names = {file: space_name(settings, file.removeprefix("test_")) for file in (files - OWN_OPERATOR) | {STRANGERS}}
     apply(*(restricted(name, settings.run) for name in names.values()))
     yield names
     delete("namespace", *names.values(), wait=False)
@@ -155,7 +168,7 @@ def operator(settings: Settings, spaces: dict[str, str]) -> Iterator[Release]:
     release = Release(f"e2e-{settings.run}", namespace, values(settings, sorted(spaces.values())))
     release.install()
     yield release
-    release.uninstall()
+    release.uninstall(wait=False)
     delete("namespace", namespace, wait=False)
 
 
@@ -166,22 +179,31 @@ def namespace(request: pytest.FixtureRequest, spaces: dict[str, str], operator: 
 
 
 @pytest.fixture(scope="session")
-def standing(
-    operator: Release, spaces: dict[str, str], settings: Settings, volumes: Volumes, nodes: list[str]
-) -> Iterator[Pipeline]:
-    """A pipeline with a better model and translation, for tests that change nothing."""
-    spec = {
-        "stt": model("base", settings),
-        "translation": translation(),
-    }
-    with hosted("standing", spaces[STANDING], settings, volumes, nodes[0], **spec) as made:
-        yield made
+def pipelines(
+    request: pytest.FixtureRequest,
+    operator: Release,
+    spaces: dict[str, str],
+    settings: Settings,
+    volumes: Volumes,
+    nodes: list[str],
+) -> Nursery:
+    """Where tests get their pipelines from."""
+    return Nursery(settings, volumes, nodes[0], spaces, request.session.items)
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest, pipelines: Nursery) -> Iterator[Pipeline]:
+    """The pipeline that this test has for itself, on a volume that nobody has used; whole."""
+    made = pipelines.take(request.node)
+    yield made
+    made.remove()
 
 
 @pytest.fixture(scope="session")
 def nodes(settings: Settings) -> list[str]:
     """Nodes that take pods."""
-    found = workers()
+    with turns.shared():  # none of them is taken away just now
+        found = workers()
     assert len(found) >= 2, f"two nodes that take pods are needed, there are {found}"
     return found
 

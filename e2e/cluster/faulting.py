@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hearing import Outcome
-from kubectl import Json, execute, kubectl
+from kubectl import Json, delete, execute, find, get, kubectl
 from load import Load, speakers, speaking
 from pipelines import Pipeline
 from progress import say, until
@@ -17,6 +17,7 @@ from story import Recorder
 
 CALLERS = 2
 REPLACED_SECONDS = 240.0
+MENDED_SECONDS = 120.0
 SESSIONS = """
 import re, urllib.request
 page = urllib.request.urlopen("http://127.0.0.1:8080/metrics", timeout=20).read().decode()
@@ -33,17 +34,24 @@ class Scene:
     load: Load
     recorder: Recorder
 
+    well: bool = False
+    """Whether captions came after the last thing that was broken."""
+
     def before(self, what: str) -> None:
-        """All is well; from here on the status is about what follows."""
+        """All is well, and said to be; from here on the status is about what follows."""
         say(f"  {what}")
         self.pipeline.until_healthy()
-        self.load.hear()
+        assert self.pipeline.condition("Degraded")["status"] == "False"
+        if not self.well:
+            self.load.hear()
+        self.well = False
         self.recorder.story.mark()
 
     def after(self) -> None:
         """Wait until the pipeline is whole again and captions come."""
         self.pipeline.until_healthy()
         self.load.hear(CALLERS)
+        self.well = True
 
 
 class Stage:
@@ -105,6 +113,19 @@ def until_replaced(pipeline: Pipeline, component: str, before: list[Json]) -> No
         return not old & {p["metadata"]["uid"] for p in now} and sum(map(serving, now)) == len(before)
 
     until(replaced, f"new {component} pods", REPLACED_SECONDS, lambda: names(pipeline.pods(component)))
+
+
+def until_mended(pipeline: Pipeline) -> None:
+    """Delete something that harms nobody and that the operator has to make again; wait until it has."""
+    name = f"{pipeline.name}-gateway"
+    before = get("pdb", name, pipeline.namespace)["metadata"]["uid"]
+    delete("pdb", name, namespace=pipeline.namespace)
+
+    def mended() -> bool:
+        found = find("pdb", name, pipeline.namespace)
+        return found is not None and found["metadata"]["uid"] != before
+
+    until(mended, "the next operator to mend what was deleted", MENDED_SECONDS)
 
 
 def busy_gateway(pipeline: Pipeline) -> Json:

@@ -13,16 +13,17 @@ SEEN_SECONDS = 120.0
 @contextmanager
 def pretended(nodes: Sequence[str]) -> Iterator[None]:
     """Each of the nodes has one GPU inside the block."""
-    path = f"/status/capacity/{GPU.replace('/', '~1')}"
+    given, has = (f"/status/{what}/{GPU.replace('/', '~1')}" for what in ("allocatable", "capacity"))
     for node in nodes:
-        patch("node", node, [{"op": "add", "path": path, "value": "1"}], form="json", subresource="status")
+        # A kubelet carries what its node has into what it can give, but takes its time.
+        added = [{"op": "add", "path": path, "value": "1"} for path in (has, given)]
+        patch("node", node, added, form="json", subresource="status")
     try:
-        # A kubelet carries what a node has into what it can give.
         until(lambda: all(_given(node) == "1" for node in nodes), f"a GPU on {len(nodes)} nodes", SEEN_SECONDS)
         yield
     finally:
         for node in nodes:
-            patch("node", node, [{"op": "remove", "path": path}], form="json", subresource="status")
+            patch("node", node, [{"op": "remove", "path": has}], form="json", subresource="status")
 
 
 def _given(node: str) -> str:

@@ -166,6 +166,8 @@ class Follower:
             self._process = subprocess.Popen(
                 self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
+            if self._stopping.is_set():
+                self._process.terminate()
             assert self._process.stdout is not None
             found: list[str] = []
             for line in self._process.stdout:

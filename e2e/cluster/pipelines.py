@@ -1,20 +1,17 @@
 """The SpeechPipelines that the suite runs: small enough for two cores, and nothing from the internet."""
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from kubectl import Json, apply, delete, get, items, patch
+from kubectl import Json, delete, get, items, patch
 from progress import until
 from settings import Settings
 from states import condition, healthy, summary
-from volumes import Volumes
 
 from speechpipe_operator.plan_pods import VALKEY_TAG
 
 READY_SECONDS = 420.0
-GONE_SECONDS = 180.0
 LABEL = "speechpipe.dev/pipeline"
 COMPONENT = "speechpipe.dev/component"
 PAUSE_MILLISECONDS = 2000
@@ -95,6 +92,11 @@ def translation() -> Json:
     return {"engine": "apertium", "replicas": 1, "env": WORKER_ENV, "resources": SMALL}
 
 
+def translated(_: Settings) -> Json:
+    """The spec of a pipeline with every component."""
+    return {"translation": translation()}
+
+
 def claim(name: str) -> str:
     """The claim of a pipeline's Redis."""
     return f"data-{name}-redis-0"
@@ -143,25 +145,6 @@ class Pipeline:
         patch("speechpipelines", self.name, {"spec": spec}, self.namespace)
 
     def remove(self) -> None:
-        """Delete it and wait until its pods are gone."""
-        delete("speechpipelines", self.name, namespace=self.namespace)
-        until(lambda: not self.pods(), f"pods of {self.name} to go", GONE_SECONDS, lambda: self.pods())
-
-
-@contextmanager
-def hosted(
-    name: str, namespace: str, settings: Settings, volumes: Volumes, node: str, **spec: Any
-) -> Iterator[Pipeline]:
-    """A pipeline inside the block, whole when it begins; its Redis has an empty volume on ``node``.
-
-    One that does not become whole stays, to be looked at; it goes with its namespace.
-    """
-    volumes.make(namespace, claim(name), node)
-    pipeline = Pipeline(name, namespace)
-    apply(document(name, namespace, settings, volumes.storage_class, **spec))
-    pipeline.until_healthy()
-    try:
-        yield pipeline
-    finally:
-        pipeline.remove()
-        delete("persistentvolumeclaims", claim(name), namespace=namespace)
+        """Delete it with its claim; that takes the time that its pods take to end, and nobody waits for it."""
+        delete("speechpipelines", self.name, namespace=self.namespace, wait=False)
+        delete("persistentvolumeclaims", claim(self.name), namespace=self.namespace, wait=False)

@@ -8,6 +8,7 @@ _T = TypeVar("_T")
 
 POLL_SECONDS = 1.0
 SAY_EVERY_SECONDS = 15.0
+SAY_CHARACTERS = 300
 
 _sinks: list[Callable[[str], None]] = []
 
@@ -31,7 +32,7 @@ def until(probe: Callable[[], _T | None], what: str, seconds: float, state: Call
         probe: looked at about once a second.
         what: completes "waiting for ...".
         seconds: deadline; generous, since a slow machine is no failure.
-        state: what to say at the deadline, besides.
+        state: what to say besides, also while it lasts.
 
     Raises:
         AssertionError: it did not come about in time.
@@ -44,7 +45,8 @@ def until(probe: Callable[[], _T | None], what: str, seconds: float, state: Call
             raise AssertionError(f"waited {seconds:g} s in vain for {what}{more}")
         if now - said > SAY_EVERY_SECONDS:
             said = now
-            say(f"  waiting for {what} ({now - began:.0f} of {seconds:g} s)")
+            more = f": {state()}" if state else ""
+            say(f"  waiting for {what} ({now - began:.0f} of {seconds:g} s){more}"[:SAY_CHARACTERS])
         time.sleep(POLL_SECONDS)
     say(f"  {what}: {time.monotonic() - began:.0f} s")
     return found

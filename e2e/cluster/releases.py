@@ -49,9 +49,10 @@ class Release:
         say(f"  helm test {self.name}")
         return self._helm("test", self.name, "--timeout", PATIENCE)
 
-    def uninstall(self) -> None:
-        """Remove it and wait for that; one that is gone is no error."""
-        self._helm("uninstall", self.name, "--ignore-not-found", "--wait", "--timeout", PATIENCE)
+    def uninstall(self, *, wait: bool = True) -> None:
+        """Remove it and wait for that, unless told otherwise; one that is gone is no error."""
+        waiting = ("--wait",) if wait else ()
+        self._helm("uninstall", self.name, "--ignore-not-found", *waiting, "--timeout", PATIENCE)
 
     def revision(self) -> int:
         """Number of the revision that is deployed."""

@@ -15,6 +15,7 @@ from progress import say, until
 from states import condition, summary
 
 STOP_SECONDS = 20.0
+AGAIN_SECONDS = 0.5
 
 
 def documents(stream: IO[str]) -> Iterator[Json]:
@@ -75,12 +76,13 @@ class Recorder:
         self.story = Story()
         self._command = (tool("kubectl"), "get", "speechpipelines", name, "-n", namespace, "-o", "json", "--watch")
         self._file = file
+        self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
+        self._said = ""
         self._thread = threading.Thread(target=self._read, name=f"watch-{name}", daemon=True)
 
     def __enter__(self) -> Self:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         self._thread.start()
         until(lambda: self.story.statuses, "the first status", 60)
         return self
@@ -88,9 +90,9 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait(STOP_SECONDS)
+        self._stopping.set()
+        if self._process is not None:
+            self._process.terminate()
         self._thread.join(STOP_SECONDS)
 
     def until_said(self, kind: str, status: str, *reasons: str, seconds: float = 180) -> None:
@@ -99,17 +101,25 @@ class Recorder:
         until(lambda: self.story.said(kind, status, *reasons), what, seconds, lambda: self.story.tail())
 
     def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        before = ""
         with self._file.open("a") as kept:
-            for document in documents(self._process.stdout):
-                status: dict[str, Any] = document.get("status", {})
-                if not status:
-                    continue
-                self.story.statuses.append(status)
-                kept.write(json.dumps({"at": time.time(), **status}) + "\n")
-                kept.flush()
-                if (line := summary(document)) != before:
-                    say(f"  sp {document['metadata']['name']}: {line}"[:300])
-                    before = line
+            while not self._stopping.is_set():
+                # The API server ends watches when it likes, as when a definition changes; the next begins with what is.
+                with subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True) as process:
+                    self._process = process
+                    if self._stopping.is_set():
+                        process.terminate()
+                    assert process.stdout is not None
+                    for document in documents(process.stdout):
+                        self._take(document, kept)
+                self._stopping.wait(AGAIN_SECONDS)
+
+    def _take(self, document: Json, kept: IO[str]) -> None:
+        status: dict[str, Any] = document.get("status", {})
+        if not status or (self.story.statuses and status == self.story.statuses[-1]):
+            return
+        self.story.statuses.append(status)
+        kept.write(json.dumps({"at": time.time(), **status}) + "\n")
+        kept.flush()
+        if (line := summary(document)) != self._said:
+            say(f"  sp {document['metadata']['name']}: {line}"[:300])
+            self._said = line

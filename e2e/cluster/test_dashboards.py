@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from asking import Asked
+from faulting import until_mended
 from kubectl import Json, tool
 from load import Load, Speaker, speakers, speaking
-from pipelines import Pipeline
+from pipelines import Pipeline, translated
 from progress import until
 from promql import RULES
 from releases import Release
@@ -69,9 +70,10 @@ def watched(pipeline: Pipeline, operator: Release, directory: Path) -> Iterator[
             prometheus.kill()
 
 
+@pytest.mark.pipeline(spec=translated)
 @pytest.mark.timeout(1200)
 def test_every_panel_and_rule_has_data_under_load(
-    standing: Pipeline,
+    pipeline: Pipeline,
     operator: Release,
     namespace: str,
     settings: Settings,
@@ -83,15 +85,16 @@ def test_every_panel_and_rule_has_data_under_load(
     that nobody shows, nor tells of what is not so.
     """
     chosen = {
-        "namespace": standing.namespace,
-        "pipeline": standing.name,
+        "namespace": pipeline.namespace,
+        "pipeline": pipeline.name,
         "operator": operator.namespace,
     }
     who = [*speakers(1, clips, target="es"), Speaker("breathless", (breathless(clips, times=2),), "es")]
-    load = Load("talk", namespace, who, standing.url, folder)
-    with watched(standing, operator, folder / "prometheus") as prometheus:
+    load = Load("talk", namespace, who, pipeline.url, folder)
+    with watched(pipeline, operator, folder / "prometheus") as prometheus:
         asked = Asked(prometheus, chosen)
         with speaking(load, settings):
+            until_mended(pipeline)  # so that this operator has written something, should it be a new one
             until(asked.all_seen, "every query to have data", SEEN_SECONDS, asked.places)
             assert asked.wrong_variables() == []
             assert asked.wrong_rules() == []

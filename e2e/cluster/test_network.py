@@ -1,19 +1,19 @@
 """Who may connect to a pipeline: its NetworkPolicies, enforced as packet filters on the nodes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from agents import Agents
+from conftest import STRANGERS
 from firewall import enforced, policies_of
 from kubectl import Json, apply, delete, get
-from pipelines import Pipeline
+from pipelines import Pipeline, translated
 from pods import plain_pod, until_running
 from reach import Door, Vantage, violations
 from releases import Release
 from settings import Settings
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.pipeline(spec=translated), pytest.mark.timeout(900)]
 
 WAIT = ("python", "-c", "import signal; signal.pause()")
 CAPTIONS = "the gateway"
@@ -23,62 +23,48 @@ METRICS = frozenset({"metrics of the gateway", "metrics of stt", "metrics of tra
 REDIS = "Redis"
 
 
-@dataclass
-class Probes:
-    """Pods to connect from, removed at the end."""
-
-    settings: Settings
-    made: list[tuple[str, str]] = field(default_factory=list)
-
-    def pod(self, name: str, namespace: str) -> str:
-        """A pod that can run the suite's programs; its name."""
-        pod = plain_pod(name, namespace, self.settings.image("client"), WAIT)
-        delete("pod", name, namespace=namespace)
-        apply(pod)
-        self.made.append((name, namespace))
-        return name
-
-    def ready(self) -> None:
-        """Wait for all of them."""
-        for name, namespace in self.made:
-            until_running(name, namespace)
-
-    def remove(self) -> None:
-        """Remove all of them."""
-        for name, namespace in self.made:
-            delete("pod", name, namespace=namespace, wait=False)
-
-
 @pytest.fixture(scope="module")
-def vantages(
-    standing: Pipeline, operator: Release, namespace: str, agents: Agents, settings: Settings, nodes: list[str]
-) -> Iterator[list[Vantage]]:
+def probes(
+    namespace: str, operator: Release, spaces: dict[str, str], settings: Settings
+) -> Iterator[dict[str, tuple[str, str]]]:
+    """Pods that can run the suite's programs, each with its namespace: one of nobody's, one beside the pipelines, one
+    beside the operator.
+    """
+    made = {"stranger": spaces[STRANGERS], "neighbour": namespace, "aide": operator.namespace}
+    apply(*(plain_pod(name, space, settings.image("client"), WAIT) for name, space in made.items()))
+    for name, space in made.items():
+        until_running(name, space)
+    yield {name: (space, name) for name, space in made.items()}
+    for name, space in made.items():
+        delete("pod", name, namespace=space, wait=False)
+
+
+@pytest.fixture
+def vantages(pipeline: Pipeline, agents: Agents, probes: dict[str, tuple[str, str]]) -> list[Vantage]:
     """Everywhere to connect from, each with what it should reach."""
-    home, everything = standing.namespace, PUBLIC | METRICS | {REDIS}
-    probes = Probes(settings)
+    everything = PUBLIC | METRICS | {REDIS}
+    worker = pipeline.staying("stt")[0]["metadata"]["name"]
     found = [
-        Vantage("a pod of another namespace", namespace, probes.pod("stranger", namespace), METRICS | PUBLIC),
-        Vantage("a pod beside the pipeline", home, probes.pod("neighbour", home), METRICS | PUBLIC),
-        Vantage("a worker of the pipeline", home, standing.staying("stt")[0]["metadata"]["name"], everything),
-        Vantage("a pod beside the operator", operator.namespace, probes.pod("aide", operator.namespace), everything),
+        Vantage("a pod of another namespace", *probes["stranger"], METRICS | PUBLIC),
+        Vantage("a pod beside the pipeline", *probes["neighbour"], METRICS | PUBLIC),
+        Vantage("a worker of the pipeline", pipeline.namespace, worker, everything),
+        Vantage("a pod beside the operator", *probes["aide"], everything),
     ]
     # Not on a node of the pipeline's pods: what a node sends to its own is let through everywhere, for its probes.
-    if elsewhere := sorted(set(agents.pods) - {pod["spec"]["nodeName"] for pod in standing.staying()}):
+    if elsewhere := sorted(set(agents.pods) - {pod["spec"]["nodeName"] for pod in pipeline.staying()}):
         host = agents.pods[elsewhere[0]]
         found.append(Vantage("a machine outside the pods' network", agents.namespace, host, PUBLIC, python=False))
-    probes.ready()
-    yield found
-    probes.remove()
+    return found
 
 
-@pytest.fixture(scope="module")
-def doors(standing: Pipeline, operator: Release) -> list[Door]:
+@pytest.fixture
+def doors(pipeline: Pipeline, operator: Release) -> list[Door]:
     """Everything that listens."""
-    service = get("service", f"{standing.name}-gateway", standing.namespace)["spec"]
+    service = get("service", f"{pipeline.name}-gateway", pipeline.namespace)["spec"]
     (pilot,) = operator.operators()
 
     def port(component: str, number: int) -> str:
-        return f"{address(standing.staying(component)[0])}:{number}"
+        return f"{address(pipeline.staying(component)[0])}:{number}"
 
     return [
         Door(CAPTIONS, port("gateway", 5026)),
@@ -97,7 +83,7 @@ def address(pod: Json) -> str:
 
 
 def test_only_what_the_policies_let_in_can_connect(
-    standing: Pipeline,
+    pipeline: Pipeline,
     operator: Release,
     agents: Agents,
     vantages: list[Vantage],
@@ -114,25 +100,25 @@ def test_only_what_the_policies_let_in_can_connect(
         assert violations(vantages, doors) == []
         return
     assert unguarded == [f"{stranger.name} can connect to {REDIS}"]
-    with enforced(agents, policies_of(standing.namespace, operator.namespace)) as guarded:
+    with enforced(agents, policies_of(pipeline.namespace, operator.namespace)) as guarded:
         report(f"{len(vantages)} vantages, {len(doors)} doors, {len(guarded)} pods guarded by nft")
         assert violations(vantages, doors) == []
     assert violations([stranger], doors) == unguarded
 
 
 def test_a_wrong_policy_is_noticed(
-    standing: Pipeline, operator: Release, agents: Agents, vantages: list[Vantage], doors: list[Door]
+    pipeline: Pipeline, operator: Release, agents: Agents, vantages: list[Vantage], doors: list[Door]
 ) -> None:
     """A policy that lets everybody connect to Redis, and one that lets nobody connect to the gateway, are found."""
     if not violations(vantages[:1], doors):
         pytest.skip(
             "the cluster's own network enforces the policies as they are: a wrong one can't be put in their place"
         )
-    policies = policies_of(standing.namespace, operator.namespace)
+    policies = policies_of(pipeline.namespace, operator.namespace)
     for policy in policies:
-        if policy["metadata"]["name"] == f"{standing.name}-redis":
+        if policy["metadata"]["name"] == f"{pipeline.name}-redis":
             policy["spec"]["ingress"] = [{}]
-        if policy["metadata"]["name"] == f"{standing.name}-gateway":
+        if policy["metadata"]["name"] == f"{pipeline.name}-gateway":
             policy["spec"]["ingress"] = []
     with enforced(agents, policies):
         found = violations(vantages, doors)

@@ -10,13 +10,12 @@ import pytest
 from gpus import GPU, pretended
 from kubectl import Json
 from load import Load, Speaker, speakers, speaking
-from pipelines import Pipeline, hosted
+from pipelines import Pipeline
 from progress import until
 from settings import Settings
 from speech import Clip
 from states import condition, is_true, serving, summary, waits_for_a_node
 from story import Recorder
-from volumes import Volumes
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -40,16 +39,27 @@ QUICK: Json = {
 }
 
 
-@pytest.fixture(scope="module")
-def pipeline(namespace: str, settings: Settings, volumes: Volumes, nodes: list[str]) -> Iterator[Pipeline]:
-    """A pipeline whose workers want a GPU each, on a cluster with two; slow ones, whatever the machine, so that a few
-    people are more than they can do.
-    """
-    slow = {"resources": {"limits": {"cpu": "400m"}}, "beamSize": 5}
-    gpu: dict[str, Any] = {"gpu": {"resourceName": GPU}, "device": "auto", "autoscaling": QUICK, **slow}
+def on_gpus(settings: Settings, **stt: Any) -> Json:
+    """The spec of a pipeline whose workers want a GPU each."""
     images = {"stt": settings.image("stt")}  # on a real GPU it would be the one with NVIDIA's libraries
-    with pretended(nodes[:2]), hosted("scale", namespace, settings, volumes, nodes[0], images=images, stt=gpu) as made:
-        yield made
+    return {"images": images, "stt": {"gpu": {"resourceName": GPU}, "device": "auto", **stt}}
+
+
+def slow(settings: Settings) -> Json:
+    """Slow workers, whatever the machine, so that a few people are more than they can do."""
+    return on_gpus(settings, autoscaling=QUICK, resources={"limits": {"cpu": "400m"}}, beamSize=5)
+
+
+def resting(settings: Settings) -> Json:
+    """None where there is nothing to do."""
+    return on_gpus(settings, autoscaling=QUICK | {"minReplicas": 0, "cooldownSeconds": 5})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gpus(nodes: list[str]) -> Iterator[None]:
+    """Two nodes have one each."""
+    with pretended(nodes[:2]):
+        yield
 
 
 @dataclass
@@ -72,13 +82,13 @@ class Crowd:
         return pods
 
 
+@pytest.mark.pipeline(spec=slow)
 def test_workers_come_up_to_the_gpus_and_go_again(
     pipeline: Pipeline, settings: Settings, clips: list[Clip], folder: Path, report: Callable[[str], None]
 ) -> None:
     """With two GPUs and a maximum of four, two work and at most one waits, and the status says why not four; when the
     work is gone one is left. No final is lost or doubled.
     """
-    pipeline.change(stt={"autoscaling": QUICK})
     crowd = Crowd(pipeline)
     load = Load("load", pipeline.namespace, speakers(CALLERS, clips), pipeline.url, folder)
     with Recorder(pipeline.name, pipeline.namespace, folder / "status.jsonl") as recorder:
@@ -110,13 +120,13 @@ def starved(crowd: Crowd) -> bool:
     return sum(map(serving, pods)) == 2 and any(map(waits_for_a_node, pods)) and status.get("reason") == "GpuStarved"
 
 
+@pytest.mark.pipeline(spec=resting, ahead=False)  # the GPUs are the other test's
 def test_the_first_words_after_none_wait_for_a_worker_alone(
     pipeline: Pipeline, settings: Settings, clips: list[Clip], folder: Path, report: Callable[[str], None]
 ) -> None:
     """Without work there is no worker where none is asked for; the first words then come within 5 s of the worker that
     comes for them, whole.
     """
-    pipeline.change(stt={"autoscaling": QUICK | {"minReplicas": 0}})
     until(lambda: not pipeline.pods("stt"), "no worker to be left", SCALED_SECONDS, lambda: summary(pipeline.get()))
     until(lambda: pipeline.condition("SttReady").get("reason") == "ScaledToZero", "SttReady=True ScaledToZero", 60)
     load = Load("first", pipeline.namespace, [Speaker("first", (clips[0],))], pipeline.url, folder)

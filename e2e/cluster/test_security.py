@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from kubectl import CommandError, apply, delete, get, kubectl
-from pipelines import Pipeline
+from pipelines import Pipeline, translated
 from releases import Release
 from settings import RUN_LABEL, Settings
+
+pytestmark = [pytest.mark.pipeline(spec=translated), pytest.mark.timeout(600)]
 
 SECRET = {"stringData": {"word": "nobody else's"}}
 
@@ -40,13 +42,12 @@ def may(user: str, verb: str, resource: str, namespace: str) -> bool:
         raise
 
 
-@pytest.mark.timeout(600)
 def test_the_operator_reads_no_secret_outside_its_namespaces(
-    operator: Release, standing: Pipeline, elsewhere: str, report: Callable[[str], None]
+    operator: Release, pipeline: Pipeline, elsewhere: str, report: Callable[[str], None]
 ) -> None:
     """With the operator's own token a Secret elsewhere is forbidden, the pipeline's is not, and none can be listed."""
     user = account(operator)
-    own = standing.namespace
+    own = pipeline.namespace
     assert may(user, "get", "secrets", own)
     for namespace in (elsewhere, "kube-system", "default", operator.namespace):
         for verb in ("get", "list", "watch", "create", "patch", "delete"):
@@ -56,8 +57,8 @@ def test_the_operator_reads_no_secret_outside_its_namespaces(
 
     token = kubectl("create", "token", user.rpartition(":")[2], "-n", operator.namespace, "--duration=10m").strip()
     asked = ("get", "secret", "-o", "name", "-n")
-    mine = as_account(token, *asked, own, f"{standing.name}-redis-auth")
-    assert mine == f"secret/{standing.name}-redis-auth"
+    mine = as_account(token, *asked, own, f"{pipeline.name}-redis-auth")
+    assert mine == f"secret/{pipeline.name}-redis-auth"
     refused = []
     for request in ((*asked, elsewhere, "private"), (*asked, own), ("get", "secrets", "--all-namespaces")):
         with pytest.raises(CommandError, match=r"[Ff]orbidden") as told:
@@ -76,10 +77,9 @@ def as_account(token: str, *arguments: str) -> str:
         return kubectl(f"--kubeconfig={file.name}", *arguments).strip()
 
 
-@pytest.mark.timeout(600)
-def test_every_pod_passes_restricted(operator: Release, standing: Pipeline, spaces: dict[str, str]) -> None:
+def test_every_pod_passes_restricted(operator: Release, pipeline: Pipeline, spaces: dict[str, str]) -> None:
     """All namespaces of operator and pipelines enforce ``restricted``, and no pod there would be refused by it."""
-    for namespace in {operator.namespace, standing.namespace, *spaces.values()}:
+    for namespace in {operator.namespace, pipeline.namespace, *spaces.values()}:
         labels = get("namespace", namespace)["metadata"]["labels"]
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted", namespace
         # The API server holds the pods that are there against a level that changes; what violates it is a warning.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kubectl import apply, delete, get
 from load import Load, Speaker
-from pipelines import MODELS, WEIGHTS, Pipeline, hosted, model
+from pipelines import MODELS, WEIGHTS, Pipeline
 from pods import plain_pod, until_ended
 from settings import Settings
 from speech import Clip
@@ -16,12 +16,7 @@ from volumes import Volumes
 CLAIM = "weights"
 FILL_SECONDS = 300.0
 
-
-@pytest.fixture(scope="module")
-def pipeline(namespace: str, settings: Settings, volumes: Volumes, nodes: list[str]) -> Iterator[Pipeline]:
-    """A small pipeline, whose models come in an image."""
-    with hosted("weights", namespace, settings, volumes, nodes[0]) as made:
-        yield made
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
@@ -55,19 +50,10 @@ def said(pipeline: Pipeline, settings: Settings, clip: Clip, folder: Path) -> st
     return outcomes[0].text
 
 
-def from_image(pipeline: Pipeline, settings: Settings) -> None:
-    """Let the weights come in an image, whatever was before."""
-    wanted = model("tiny.en", settings)
-    pipeline.change(stt=wanted | {"modelCache": wanted["modelCache"] | {"pvc": None}})
-    pipeline.until_healthy()
-
-
-@pytest.mark.timeout(1200)
 def test_weights_come_in_an_image(
     pipeline: Pipeline, settings: Settings, clips: list[Clip], folder: Path, report: Callable[[str], None]
 ) -> None:
     """An init container copies the weights out of an image, and a worker that may fetch nothing decodes with them."""
-    from_image(pipeline, settings)
     text = said(pipeline, settings, clips[0], folder)
     (pod,) = pipeline.staying("stt")
     (copied,) = pod["spec"]["initContainers"]
@@ -76,7 +62,6 @@ def test_weights_come_in_an_image(
     assert {"name": "MODEL_OFFLINE", "value": "true"} in pod["spec"]["containers"][0]["env"]
 
 
-@pytest.mark.timeout(1200)
 def test_weights_come_in_a_filled_volume(
     pipeline: Pipeline,
     settings: Settings,
@@ -94,4 +79,3 @@ def test_weights_come_in_a_filled_volume(
     report(f"weights of claim {filled}: {text!r}")
     assert "initContainers" not in pod["spec"]
     assert json.dumps(get("pvc", filled, pipeline.namespace)["spec"]) == before
-    from_image(pipeline, settings)  # so that the claim is free again

@@ -19,6 +19,9 @@ PROGRAM_MAP = "e2e-programs"
 CLIP_FOLDER = "/clips"
 PROGRAM_FOLDER = "/programs"
 
+_delivered: set[tuple[str, str]] = set()
+"""Namespaces and maps of clips in them."""
+
 
 def usual_clips() -> list[Clip]:
     """Short clips of one sample rate, of people where recordings are there."""
@@ -37,7 +40,9 @@ def every_clip() -> list[Clip]:
 def deliver(namespace: str, *library: Clip) -> None:
     """Put programs and clips into a namespace."""
     programs = {path.name: path.read_text() for path in PROGRAMS}
-    apply(_config_map(PROGRAM_MAP, namespace, data=programs), *(clip_map(clip, namespace) for clip in library))
+    new = [clip for clip in library if (namespace, map_name(clip)) not in _delivered]
+    apply(_config_map(PROGRAM_MAP, namespace, data=programs), *(clip_map(clip, namespace) for clip in new))
+    _delivered.update((namespace, map_name(clip)) for clip in new)
 
 
 def clip_map(clip: Clip, namespace: str) -> Json:
