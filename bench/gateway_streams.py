@@ -1,6 +1,6 @@
 """How many speaking streams one core of gateway carries, and how late it is.
 
-    .venv/bin/python bench/gateway_streams.py --frame-ms 100
+    .venv/bin/python bench/gateway_streams.py
 
 A real gateway, pinned to one core, with a Valkey of its own; a worker that answers at once; and a process that plays
 speech at real time over raw WebSockets, all on the other cores. Every stream speaks: 27 clips without a pause longer
@@ -24,6 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pinned_gateway import RATE, Bench, metrics, running
+from results import Figure, Result, Table, publish
 from shared import say
 
 from speechpipe_common.testing import eventually
@@ -32,6 +33,7 @@ WARM_UP_SECONDS = 6.0
 BARS = {100: 250, 20: 150}
 LATENESS_BAR = 0.1
 REQUESTS_BAR = 6.0
+FULL, HOPELESS = 0.98, 0.4
 
 
 @dataclass
@@ -66,6 +68,14 @@ class Step:
         """Share of the watch's looks at the event loop that were later than this."""
         name = "speechpipe_event_loop_lag_seconds_"
         return 1 - self.metrics[f"{name}bucket{bound}"] / self.metrics[f"{name}count"]
+
+    def row(self) -> list[str]:
+        """One row of the page."""
+        batches = self.metrics["speechpipe_vad_batch_seconds_count"] / self.seconds
+        late = [f"{quantile(self.late, q):.3f}" for q in (0.5, 0.99, 0.999)]
+        cells = [f"{self.streams}", f"{self.frame_ms}", f"{self.cost:.2f}", f"{self.detectors:.2f}"]
+        cells += [f"{self.cpu_seconds / self.seconds:.0%}", *late, f"{self.requests:.1f}", f"{batches:.0f}"]
+        return [*cells, f"{self.lag(0.02):.2%}"]
 
     def line(self) -> str:
         """One row of the report."""
@@ -166,48 +176,65 @@ async def step(bench: Bench, streams: int, frame_ms: int, seconds: float) -> Ste
     )
 
 
-async def measure(options: argparse.Namespace) -> bool:
-    """All steps; True when the bar of these frames holds."""
-    bar = BARS.get(options.frame_ms, 100)
-    counts = [int(each) for each in options.streams.split(",") if each] or [bar // 5, bar // 2, bar, bar * 6 // 5]
+async def measure(options: argparse.Namespace) -> Result:
+    """All steps with all sizes of frames, each size with a gateway of its own."""
+    sizes = [int(each) for each in options.frame_ms.split(",")]
+    steps: list[Step] = []
+    for size in sizes:
+        bar = BARS.get(size, 100)
+        counts = [int(each) for each in options.streams.split(",") if each] or [bar // 5, bar // 2, bar, bar * 6 // 5]
+        steps += await climb(options, size, counts)
+    figures = [figure for size in sizes for figure in reached([one for one in steps if one.frame_ms == size])]
+    columns = ["streams", "frames, ms", "CPU a stream-second, ms", "of that the detectors' thread", "core"]
+    columns += ["late, s: p50", "p99", "p99.9", "Redis, requests", "batches a second", "loop late > 20 ms"]
+    rows = [one.row() for one in steps]
+    return Result("gateway_streams", "gateway_streams.py", figures=figures, tables=[Table(columns, rows)])
+
+
+async def climb(options: argparse.Namespace, frame_ms: int, counts: Sequence[int]) -> list[Step]:
+    """More and more streams, until the core is full or they are late."""
     steps: list[Step] = []
     with TemporaryDirectory(prefix="speechpipe-bench-") as folder:
         async with running(options.core, Path(folder)) as bench:
             say(f"gateway: process {bench.gateway.pid} on core {options.core}")
             for count in counts:
-                one = await step(bench, count, options.frame_ms, options.seconds)
+                one = await step(bench, count, frame_ms, options.seconds)
                 steps.append(one)
                 say(one.line())
-                if one.cpu_seconds / one.seconds > 0.98 or quantile(one.late, 0.999) > 4 * LATENESS_BAR:
+                if one.cpu_seconds / one.seconds > FULL or quantile(one.late, 0.999) > HOPELESS:
                     say("the core is full, or the streams are late: no more are added")
                     break
-    return verdict(steps, BARS.get(options.frame_ms))
+    return steps
 
 
-def verdict(steps: Sequence[Step], bar: int | None) -> bool:
-    """Say what was reached; True when the bars hold, each for itself, since lateness is the whole machine's."""
+def reached(steps: Sequence[Step]) -> list[Figure]:
+    """What these steps, all of one size of frames, say of the bars. Lateness is the whole machine's."""
+    size = steps[0].frame_ms
+    bar = BARS.get(size)
     cheapest = min(one.cost for one in steps)
-    say(f"at best {cheapest:.2f} ms CPU a stream-second = {1000 / cheapest:.0f} streams a core (bar {bar})")
-    prompt = max((one.streams for one in steps if quantile(one.late, 0.999) <= LATENESS_BAR), default=0)
-    say(f"{prompt} streams with p99.9 of lateness within {LATENESS_BAR:g} s (bar {bar})")
-    most = max(one.requests for one in steps)
-    say(f"{most:.1f} requests to Redis a stream-second at most (bar {REQUESTS_BAR:g})")
-    return bar is None or (1000 / cheapest >= bar and prompt >= bar and most <= REQUESTS_BAR)
+    most = next((one for one in steps if bar and one.streams >= bar), steps[-1])
+    late, requests = quantile(most.late, 0.999), max(one.requests for one in steps)
+    frames = f"frames of {size} ms"
+    return [
+        Figure(f"{frames}: streams a core", round(1000 / cheapest), "", bar, "higher"),
+        Figure(f"{frames}, {most.streams} streams: lateness p99.9", late, "s", LATENESS_BAR),
+        Figure(f"{frames}: requests to Redis a stream-second", requests, "", REQUESTS_BAR),
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description="Speaking streams on one core of gateway.")
-    parser.add_argument("--frame-ms", type=int, default=100)
+    parser.add_argument("--frame-ms", default="100,20", help="sizes of frames, with commas between")
     parser.add_argument(
-        "--streams", default="", help="numbers of streams, with commas between; by default up to 1.2 times the bar"
+        "--streams", default="", help="how many, with commas between; else up to 1.2 times the bar"
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds measured with each")
     parser.add_argument("--nice", type=int, default=0, help="priority of it all; below 0 needs root, for busy machines")
     parser.add_argument("--core", type=int, default=0, help="core of the gateway; all else runs on the others")
     options = parser.parse_args(arguments)
     os.nice(options.nice)  # what is started from here inherits it
-    return 0 if asyncio.run(measure(options)) else 1
+    return publish(asyncio.run(measure(options)))
 
 
 if __name__ == "__main__":

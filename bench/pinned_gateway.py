@@ -71,8 +71,11 @@ async def running(core: int, folder: Path) -> AsyncIterator[Bench]:
             yield Bench(psutil.Process(gateway.pid), port, health, redis, worker, pcm, others)
     finally:
         gateway.terminate()
-        gateway.wait(30)
-        valkey.kill()
+        try:
+            gateway.wait(60)
+        finally:
+            gateway.kill()
+            valkey.kill()
 
 
 def start_gateway(redis_url: str, core: int, folder: Path) -> tuple[subprocess.Popen[bytes], int, int]:

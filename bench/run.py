@@ -34,6 +34,7 @@ BENCHES = (
     Bench("stt_speed", speech=True, device=True),
     Bench("streams", speech=True, device=True),
     Bench("redis_bytes", speech=True),
+    Bench("gateway_streams"),
     Bench("gateway_memory"),
     Bench("autoscaling"),
 )
