@@ -136,7 +136,8 @@ def _network(tokenizer: MarianTokenizer, shape: Shape) -> MarianMTModel:
 
 
 def _learn(network: MarianMTModel, tokenizer: MarianTokenizer, pairs: Mapping[str, str], shape: Shape) -> float:
-    """Train on all pairs at once; returns the last loss."""
+    """Train on all pairs at once; returns the last loss, or infinity where there is no step."""
+    last = float("inf")
     batch = tokenizer(list(pairs), text_target=list(pairs.values()), padding=True, return_tensors="pt")
     batch["labels"][batch["labels"] == tokenizer.pad_token_id] = -100
     shared = network.get_input_embeddings().weight
@@ -153,4 +154,5 @@ def _learn(network: MarianMTModel, tokenizer: MarianTokenizer, pairs: Mapping[st
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return float(loss.item())
+        last = float(loss.item())
+    return last
