@@ -78,11 +78,14 @@ def test_improbable_words_get_a_second_attempt_and_no_third() -> None:
         assert judge(evidence, suspicious=False, fallback=True, first=False).again is more
 
 
-def test_doubtful_audio_needs_probable_words() -> None:
-    """Where an attempt saw no speech, a further one is believed only if its words are likelier than others need be."""
+def test_after_babble_only_probable_words_are_believed() -> None:
+    """After a loop of what may be no speech, a later attempt needs likelier words; after faint speech it does not."""
+    assert judge(Evidence(0.45, -0.7, 3.0), suspicious=False, fallback=True, first=True).babbled
+    assert not judge(LOOP, suspicious=False, fallback=True, first=True).babbled
+    assert not judge(SILENCE, suspicious=False, fallback=True, first=True).babbled
     for probability, good in ((-0.4, True), (-0.7, False)):
         evidence = Evidence(0.1, probability, 1.0)
-        assert judge(evidence, suspicious=False, fallback=True, first=False, doubted=True).good is good
+        assert judge(evidence, suspicious=False, fallback=True, first=False, babbled=True).good is good
         assert judge(evidence, suspicious=False, fallback=True, first=False).good
 
 
@@ -107,7 +110,7 @@ def test_the_best_of_the_bad() -> None:
         for each in (LOOP, IMPROBABLE, Evidence(0.05, -1.1, 1.0), SILENCE)
     ]
     assert best(verdicts) == 2
-    assert best([Verdict(good=False, again=True, rank=(False, -0.1))]) == 0
+    assert best([Verdict(good=False, again=True, babbled=False, rank=(False, -0.1))]) == 0
 
 
 @given(st.floats(0.01, 28), st.booleans())

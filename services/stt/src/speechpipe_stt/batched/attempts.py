@@ -56,6 +56,8 @@ class Verdict:
     """No further attempt is due."""
     again: bool
     """Where it was not good: another attempt may well be better."""
+    babbled: bool
+    """It said something over and over where there may be no speech."""
     rank: tuple[bool, float]
     """The higher, the better; for choosing among attempts that all were not good."""
 
@@ -86,11 +88,12 @@ def token_limit(seconds: float, attempt: Attempt) -> int:
     return min(224, 20 + int(14 * seconds))
 
 
-def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool, doubted: bool = False) -> Verdict:
+def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool, babbled: bool = False) -> Verdict:
     """Whether a text may stand.
 
-    Of audio that may hold no speech, what only a further attempt brings must be more probable than other text: where a
-    decoder first says a phrase over and over, higher temperatures have it say something else, as made up as the first.
+    Where a decoder says a phrase over and over of audio that may hold no speech (clicks), a higher temperature has it
+    say something else, as made up as the first; so what comes after must be more probable than other text. Faint speech
+    looks like silence too, but does not come out as a phrase over and over.
 
     Clear speech whose text is only improbable gets one other attempt, which tells whether the window was too short.
     More of them bring no better words (of Polish that base is at a loss with: neither in a full window nor at a higher
@@ -102,19 +105,21 @@ def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool, 
         fallback: Improbable text is tried again too, not only what repeats itself.
         first: It comes from the shortest window, where faint speech may pass for silence: silence is believed only of
             a wider one.
-        doubted: An earlier attempt looked as if there were no speech.
+        babbled: An earlier attempt did.
     """
-    if invented(evidence):
-        return Verdict(good=not first, again=True, rank=(False, evidence.average_log_probability))
     repetitive = evidence.compression_ratio > REPETITIVE or suspicious
-    doubtful = doubted or evidence.no_speech_probability > DOUBTFUL
+    doubtful = babbled or evidence.no_speech_probability > DOUBTFUL
+    if invented(evidence):
+        rank = (False, evidence.average_log_probability)
+        return Verdict(good=not first, again=True, babbled=repetitive, rank=rank)
     least = IMPROBABLE if fallback else VERY_IMPROBABLE
-    if doubtful and not first:
+    if babbled:
         least = LOW_LOG_PROBABILITY
     improbable = evidence.average_log_probability < least and (fallback or doubtful)
     return Verdict(
         good=not repetitive and not improbable,
         again=repetitive or doubtful or first,
+        babbled=repetitive and doubtful,
         rank=(not repetitive, evidence.average_log_probability),
     )
 

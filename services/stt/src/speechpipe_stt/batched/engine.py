@@ -184,7 +184,7 @@ def _accepted(tasks: Sequence[BatchedTask], drafts: Sequence[Draft]) -> dict[int
             suspicious=suspicious,
             fallback=task.utterance.fallback,
             first=not task.tried,
-            doubted=task.doubted,
+            babbled=task.babbled,
         )
         task.tried.append(Tried(draft, verdict))
         if verdict.good:

@@ -56,9 +56,9 @@ class BatchedTask:
         return len(self.tried) == len(self.attempts) or not self.tried[-1].verdict.again
 
     @property
-    def doubted(self) -> bool:
-        """An attempt looked as if there were no speech."""
-        return any(each.draft.evidence.no_speech_probability > DOUBTFUL for each in self.tried)
+    def babbled(self) -> bool:
+        """An attempt did; see ``Verdict``."""
+        return any(each.verdict.babbled for each in self.tried)
 
     def has_written(self, text: str) -> bool:
         """Whether an earlier attempt came to the same text: then a phrase that is in it twice was said twice."""
@@ -67,7 +67,7 @@ class BatchedTask:
     def last_resort(self) -> Draft:
         """The draft to believe when none was good; nothing of doubtful speech, nor of an impossible partial."""
         draft = self.tried[best([each.verdict for each in self.tried])].draft
-        if self.doubted:
+        if self.babbled or draft.evidence.no_speech_probability > DOUBTFUL:
             return replace(draft, tokens=(), text="")
         if not self.utterance.fallback and impossible(draft.text, self.speech.seconds):
             return replace(draft, tokens=(), text="")
