@@ -32,7 +32,7 @@ class Speaker:
     clips: tuple[Clip, ...]
     target: str | None = None
     partials: bool = True
-    gap: float = 1.5 * PAUSE_MILLISECONDS / 1000
+    gap: float = PAUSE_MILLISECONDS / 1000 + 1
     """Seconds of silence after each clip, which end the utterance."""
 
     def task(self) -> dict[str, object]:

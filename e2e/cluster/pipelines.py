@@ -14,7 +14,7 @@ from speechpipe_operator.plan_pods import VALKEY_TAG
 READY_SECONDS = 420.0
 LABEL = "speechpipe.dev/pipeline"
 COMPONENT = "speechpipe.dev/component"
-PAUSE_MILLISECONDS = 2000
+PAUSE_MILLISECONDS = 3000
 """Silence that ends an utterance, long: a caller that a busy machine holds up for a moment has not paused yet."""
 MODELS = "/models"
 """Where a pipeline's pods have their models."""

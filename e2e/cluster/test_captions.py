@@ -26,7 +26,7 @@ def everybody() -> list[Speaker]:
     """All clips, each once: one caller for each sample rate."""
     clips = every_clip()
     return [
-        Speaker(f"{rate}-hz", tuple(clip for clip in clips if clip.rate == rate), gap=1.5 * PAUSE_SECONDS)
+        Speaker(f"{rate}-hz", tuple(clip for clip in clips if clip.rate == rate), gap=PAUSE_SECONDS + 1)
         for rate in sorted({clip.rate for clip in clips})
     ]
 
