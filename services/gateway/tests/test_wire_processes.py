@@ -57,6 +57,17 @@ def told(gateway: GatewayProcess, path: str) -> tuple[int, Any]:
     return status, msgspec.json.decode(body)
 
 
+def complete(counts: dict[str, float]) -> dict[str, float] | None:
+    """What both processes had time to say; on a busy machine one may be left out."""
+    return counts if len(counts) == 2 else None
+
+
+def healthy(gateway: GatewayProcess) -> Any:
+    """The answer of ``/health`` once nothing is wrong."""
+    _, body = told(gateway, "/health")
+    return body if body["status"] == "healthy" else None
+
+
 async def test_two_processes_serve_one_port(gateway: GatewayProcess, clips: dict[str, NDArray[np.int16]]) -> None:
     """Both get sessions, clients get their finals, health tells of each, and SIGTERM drains both and exits 0."""
     speech = clips[min(name for name in clips if name.startswith("en/"))]
@@ -70,12 +81,11 @@ async def test_two_processes_serve_one_port(gateway: GatewayProcess, clips: dict
     async with working(gateway), AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(call(gateway)) for _ in range(CALLERS)]
         await asyncio.gather(*map(talk, callers))
-        counts = sessions(gateway)
+        counts = await eventually(lambda: complete(sessions(gateway)), "metrics of both")
         assert set(counts) == {"0", "1"}
         assert all(counts.values())
         assert sum(counts.values()) == CALLERS
-        health = told(gateway, "/health")[1]
-        assert health["status"] == "healthy"
+        health = await eventually(lambda: healthy(gateway), "a healthy gateway")
         assert health["metrics"]["sessions"] == CALLERS
         assert len({one["instance_id"] for one in health["processes"]}) == 2
         gateway.process.send_signal(signal.SIGTERM)
@@ -100,12 +110,12 @@ async def test_a_process_that_dies_ends_all(gateway: GatewayProcess) -> None:
 async def test_a_process_that_is_not_ready_shows(gateway: GatewayProcess) -> None:
     """A process that does not answer makes the gateway not ready, which says which one it is."""
     frozen = children(gateway)[0]
+    number = frozen.environ()["INSTANCE_ID"].rsplit("-", 1)[1]
     frozen.suspend()
     status, body = told(gateway, "/ready")
-    assert status == 503
-    [reason] = body["reasons"]
-    assert reason in ("process 0: process", "process 1: process")
     frozen.resume()
+    assert status == 503
+    assert body["reasons"][f"process {number}: process"] == "does not answer"
     await eventually(lambda: gateway.get("/ready")[0] == 200, "all are ready again")
 
 

@@ -19,9 +19,9 @@ from speechpipe_common.testing import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HURRIED = """
-import speechpipe_gateway.app.connection as connection
+import speechpipe_gateway.app.sending as sending
 import speechpipe_gateway.app.sockets as sockets
-connection.SEND_SECONDS = 2.0
+sending.SEND_SECONDS = 2.0
 sockets.FAREWELL_SECONDS = 1.0
 from speechpipe_gateway.__main__ import main
 main()

@@ -3,15 +3,13 @@
 import asyncio
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 
-from fastapi import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket
 from redis.exceptions import RedisError
 from starlette.websockets import WebSocketState
 
 from speechpipe_common.languages import UnknownLanguage
 from speechpipe_common.logs import get_logger
-from speechpipe_common.messages import encode
 from speechpipe_common.store import ResumeDeniedError
 from speechpipe_common.wire import (
     CLOSE_AUTH,
@@ -29,50 +27,23 @@ from speechpipe_common.wire import (
     Stop,
 )
 from speechpipe_gateway.admission import Budget
+from speechpipe_gateway.app import sending
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.hearing import Hearing
 from speechpipe_gateway.app.intake import Intake, Said, Silence
+from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.choices import languages, with_hints
-from speechpipe_gateway.live.factory import Opened, SessionFactory
-from speechpipe_gateway.live.outbox import Goodbye, Outbox
+from speechpipe_gateway.live.factory import Opened
+from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.media import MediaError
-from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.native import Audio, NativeProtocol, ProtocolError, Request
-from speechpipe_gateway.session import Options
-from speechpipe_gateway.vad import VadBatcher, VadError, VadRule
+from speechpipe_gateway.vad import VadError
 
 log = get_logger(__name__)
 
 WRONG_LANGUAGE_COST = 20.0
 """Messages that one with an unknown language counts for: looking for the name that was meant takes up to 2 ms."""
-
-SEND_SECONDS = 30.0
-"""A client that takes nothing for this long is cut off; it can resume."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What one connection may do."""
-
-    idle_seconds: float
-    session_seconds: float
-    messages_per_second: int
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What all connections of a gateway share."""
-
-    factory: SessionFactory
-    vad: VadBatcher
-    rule: VadRule
-    webrtc_aggressiveness: int
-    sample_rate: int
-    options: Options
-    """Languages where a client says none."""
-    metrics: GatewayMetrics
-    limits: ConnectionLimits
 
 
 class Connection:
@@ -113,12 +84,12 @@ class Connection:
 
     async def serve(self) -> None:
         """Run until either side closes."""
-        sender = asyncio.create_task(self._send_all(), name="sender")
+        sender = asyncio.create_task(sending.send_all(self._socket, self._outbox), name="sender")
         receiver = asyncio.create_task(self._receive_all(), name="receiver")
         try:
             await asyncio.wait([sender, receiver], return_when=asyncio.FIRST_COMPLETED)
             if receiver.done() and not sender.done() and self._outbox.closing:
-                await asyncio.wait([sender], timeout=SEND_SECONDS)
+                await asyncio.wait([sender], timeout=sending.SEND_SECONDS)
         finally:
             for task in (sender, receiver):
                 task.cancel()
@@ -132,21 +103,6 @@ class Connection:
     def close(self, code: int, reason: str) -> None:
         """Say goodbye after what is queued."""
         self._outbox.close(code, reason)
-
-    # --- out -------------------------------------------------------------------------------------------------------
-
-    async def _send_all(self) -> None:
-        while True:
-            message = await self._outbox.take()
-            try:
-                async with asyncio.timeout(SEND_SECONDS):
-                    if isinstance(message, Goodbye):
-                        await self._socket.close(message.code, message.reason[:120])
-                        return
-                    await self._socket.send_text(encode(message).decode())
-            except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
-                # Starlette raises RuntimeError for a socket that is closed already.
-                return
 
     # --- in --------------------------------------------------------------------------------------------------------
 

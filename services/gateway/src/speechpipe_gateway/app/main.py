@@ -16,12 +16,12 @@ from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.metrics import process_registry
 from speechpipe_common.tracing import open_tracing
 from speechpipe_gateway.admission import Limits, has_room
-from speechpipe_gateway.app.connection import ConnectionLimits, Services
 from speechpipe_gateway.app.credentials import open_credentials
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.listening import bind
 from speechpipe_gateway.app.processes import serve_many
 from speechpipe_gateway.app.server import Gateway, create_app
+from speechpipe_gateway.app.services import ConnectionLimits, Services
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
 from speechpipe_gateway.live.factory import SessionFactory
 from speechpipe_gateway.live.shards import Shards, open_shards

@@ -15,7 +15,7 @@ from speechpipe_gateway.app.overview import Overview
 from speechpipe_gateway.settings import GatewaySettings
 
 CHILD: Final = "speechpipe_gateway.app.child"
-GRACE_SECONDS: Final = 10.0
+GRACE_SECONDS: Final = 30.0
 """Beyond the drain, before a process that does not end is killed."""
 
 log = get_logger(__name__)

@@ -9,8 +9,9 @@ from speechpipe_common.logs import get_logger
 from speechpipe_common.messages import encode
 from speechpipe_common.wire import CLOSE_AUTH, CLOSE_FULL, CLOSE_RESTART, Error
 from speechpipe_gateway.admission import RETRY_SOON, Refuse
-from speechpipe_gateway.app.connection import Connection, Services
+from speechpipe_gateway.app.connection import Connection
 from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.handshake import SUBPROTOCOL, handshake_token, origin_allowed
 from speechpipe_gateway.native import ProtocolError
 

@@ -125,7 +125,7 @@ class Hub:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = round(time.monotonic() / TICK_SECONDS)
-            passed = {slot % BEAT_SLOTS for slot in range(last + 1, min(now, last + BEAT_SLOTS) + 1)}
+            passed = slots_passed(last, now)
             last = now
             for session in list(self.sessions.values()):
                 await self._drive(session, due=hash(session.client) % BEAT_SLOTS in passed)
@@ -259,6 +259,11 @@ class Hub:
             del self._confirmed[channel]
         with suppress(RedisError, OSError):
             await said(pubsub.unsubscribe(*gone))
+
+
+def slots_passed(last: int, now: int) -> set[int]:
+    """Slots of the heartbeat between two ticks, numbered from any beginning: all of them after a long pause."""
+    return {slot % BEAT_SLOTS for slot in range(last + 1, min(now, last + BEAT_SLOTS) + 1)}
 
 
 async def said(command: Awaitable[T]) -> T:
