@@ -14,7 +14,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
 from websockets.http11 import Request
-from websockets.protocol import State
 
 from speechpipe_gateway.admission import Budget
 from speechpipe_gateway.app.framing import FrameSplitter
@@ -91,19 +90,21 @@ class FirmWebSocket(WebSocketsSansIOProtocol):
                 self._splitter = FrameSplitter(self.config.ws_max_size)
             return
         for is_message, piece in self._splitter.feed(data):
+            if self.transport.is_closing():
+                return  # after a close frame, or one that was wrong, nothing counts
             if not is_message:
                 super().data_received(piece)
             elif self.ear is not None and self._awaited and self.queue.empty() and not self.close_sent:
                 if not self.ear(piece):
                     self.breathe()
-            elif self.conn.state is State.OPEN:
+            elif self.conn.close_rcvd is None:
                 self.curr_msg_data_type, self.frames = "bytes", [piece]
                 self.send_receive_event_to_app()
 
     def breathe(self) -> None:
         """Wake the application, which has something to see to before it takes more audio."""
         self.queue.put_nowait(BREATH)
-        if not self.read_paused:
+        if not self.read_paused and not self.transport.is_closing():
             self.read_paused = True
             self.transport.pause_reading()
 
