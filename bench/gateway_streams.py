@@ -226,9 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description="Speaking streams on one core of gateway.")
     parser.add_argument("--frame-ms", default="100,20", help="sizes of frames, with commas between")
-    parser.add_argument(
-        "--streams", default="", help="how many, with commas between; else up to 1.2 times the bar"
-    )
+    parser.add_argument("--streams", default="", help="how many, with commas between; else up to 1.2 times the bar")
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds measured with each")
     parser.add_argument("--nice", type=int, default=0, help="priority of it all; below 0 needs root, for busy machines")
     parser.add_argument("--core", type=int, default=0, help="core of the gateway; all else runs on the others")
