@@ -164,7 +164,7 @@ def resolve_in_process(name: str, mode: str, **environment: str) -> subprocess.C
         env={**os.environ, "HF_HUB_DISABLE_XET": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
 
 
@@ -194,7 +194,7 @@ def test_without_pip_the_hub_has_the_packaged_models_too(hub: ThreadingHTTPServe
         env={**os.environ, "HF_HUB_DISABLE_XET": "1", "XDG_CACHE_HOME": str(tmp_path), **endpoint},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     assert (Path(done.stdout.strip()) / "model.bin").read_bytes() == b"weights"
@@ -226,7 +226,7 @@ def test_a_worker_without_model_says_so_and_ends(tmp_path: Path) -> None:
         env={**os.environ, "MODEL_SIZE": str(tmp_path / "none"), "HEALTH_PORT": "0", "LOG_FORMAT": "json"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 1
     last = json.loads(done.stderr.splitlines()[-1])
