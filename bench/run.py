@@ -32,6 +32,7 @@ class Bench:
 BENCHES = (
     Bench("wer", speech=True, device=True),
     Bench("stt_speed", speech=True, device=True),
+    Bench("stt_curve", speech=True, device=True),
     Bench("translation_speed", device=True),
     Bench("streams", speech=True, device=True),
     Bench("redis_bytes", speech=True),
