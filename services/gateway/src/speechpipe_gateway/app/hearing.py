@@ -111,10 +111,12 @@ class Hearing:
             return
         self._asked = answer
         self._done.clear()
+        opened.session.analysing = True
         answer.add_done_callback(partial(self._voted, opened, samples))
 
     def _voted(self, opened: Opened, samples: NDArray[np.int16], answer: asyncio.Future[list[ChunkVote]]) -> None:
         self._asked = None
+        opened.session.analysing = False
         if answer.cancelled():
             return
         try:

@@ -24,6 +24,8 @@ log = get_logger(__name__)
 
 TICK_SECONDS = 0.1
 HEARTBEAT_SECONDS = 5.0
+LATE_TICKS = 3
+"""After a longer pause the process got no CPU: audio waits in its sockets, and its clients are not silent."""
 BEAT_SLOTS = round(HEARTBEAT_SECONDS / TICK_SECONDS)
 SUBSCRIBE_SECONDS = 5.0
 SETTLE_SECONDS = 5.0
@@ -125,16 +127,16 @@ class Hub:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = round(time.monotonic() / TICK_SECONDS)
-            passed = slots_passed(last, now)
+            passed, late = slots_passed(last, now), now - last > LATE_TICKS
             last = now
             for session in list(self.sessions.values()):
-                await self._drive(session, due=hash(session.client) % BEAT_SLOTS in passed)
+                await self._drive(session, due=hash(session.client) % BEAT_SLOTS in passed, late=late)
             if 0 in passed:
                 await self._unsubscribe_ended()
 
-    async def _drive(self, session: LiveSession, *, due: bool) -> None:
+    async def _drive(self, session: LiveSession, *, due: bool, late: bool) -> None:
         try:
-            session.tick()
+            session.tick(late=late)
             if due:
                 session.heartbeat()
                 await self._drop_forsaken(session)

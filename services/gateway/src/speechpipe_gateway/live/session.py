@@ -63,6 +63,8 @@ class LiveSession:
         self.outbox: Outbox | None = outbox
         self.listening = True
         """The connection is waiting for the client, not the client for us."""
+        self.analysing = False
+        """Audio of the client is with the detectors."""
         self.detached_at: float | None = None
         self._store = store
         self._metrics = metrics
@@ -147,11 +149,11 @@ class LiveSession:
 
     # --- from the clock --------------------------------------------------------------------------------------------
 
-    def tick(self) -> None:
-        """Time passed."""
+    def tick(self, *, late: bool = False) -> None:
+        """Time passed; ``late``: more than it should have, without anything having been read."""
         if self._ended:
             return
-        listening = self.listening and len(self._effects) < MAX_EFFECTS
+        listening = self.listening and not late and not self.analysing and len(self._effects) < MAX_EFFECTS
         self.do(self.core.tick(time.time(), listening=listening))
         if self.detached_at is not None and self.core.ledger.settled and not self._effects:
             self.do([Close(1000, "the client has gone", finished=True)])
