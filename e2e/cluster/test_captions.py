@@ -52,7 +52,9 @@ def test_captions_equal_those_of_one_machine(
         at_home = talk(url, who, folder / "up")
     outcomes = load.end()
     figures = load.judged(outcomes)
+    at_home_figures = load.judged([at_home[one.name] for one in who])
     here = texts({outcome.name: outcome for outcome in outcomes})
     report(f"{figures}; the same as by speechpipe up: {here == texts(at_home)}")
     assert figures.clean, figures
+    assert at_home_figures.clean, f"by speechpipe up: {at_home_figures}"
     assert here == texts(at_home)
