@@ -79,6 +79,12 @@ def impossible(text: str, seconds: float) -> bool:
     return len(text) > MOST_CHARACTERS + MOST_CHARACTERS_PER_SECOND * seconds
 
 
+def loops(text: str) -> bool:
+    """Whether the text says a phrase so often in a row that another attempt with the same text proves nothing."""
+    tokens = text.split() if " " in text.strip() else list(text)
+    return len(without_loops(tokens)) < len(tokens)
+
+
 def repeats_itself(text: str) -> bool:
     """Whether the text says a phrase over and over, or a longer one twice: a reason to look again, not yet a fault.
 

@@ -13,7 +13,7 @@ from speechpipe_stt.batched.model import Draft, WhisperCalls
 from speechpipe_stt.batched.tasks import BatchedTask, ReferenceTask, Tried
 from speechpipe_stt.batched.words import align
 from speechpipe_stt.engine import EngineError, HeardWord, Task, Transcription, Utterance
-from speechpipe_stt.guards import impossible, repeats_itself
+from speechpipe_stt.guards import impossible, loops, repeats_itself
 from speechpipe_stt.pieces import believed, in_order
 from speechpipe_stt.speech import Speech
 from speechpipe_stt.whisper import FasterWhisperEngine, silent
@@ -178,7 +178,8 @@ def _accepted(tasks: Sequence[BatchedTask], drafts: Sequence[Draft]) -> dict[int
     for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
         endless = draft.length >= token_limit(task.speech.seconds, task.attempt)
         endless = endless or impossible(draft.text, task.speech.seconds)
-        suspicious = endless or (repeats_itself(draft.text) and not task.has_written(draft.text))
+        said_twice = task.has_written(draft.text) and not loops(draft.text)
+        suspicious = endless or (repeats_itself(draft.text) and not said_twice)
         verdict = judge(
             draft.evidence,
             suspicious=suspicious,
