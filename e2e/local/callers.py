@@ -18,13 +18,13 @@ BLOCK_SECONDS = 0.1
 GAP_SECONDS = 1.0
 """Silence between clips, where the gateways' silence threshold is half of it: each clip is an utterance."""
 
-QUICK = Limits(ping_seconds=1.0, handshake_seconds=5.0, patience_seconds=120.0)
+QUICK = Limits(ping_seconds=1.0, handshake_seconds=10.0, patience_seconds=180.0)
 """Quick to notice a frozen gateway, and patient while all of them are away."""
 
-PATIENT = Limits(patience_seconds=120.0)
+PATIENT = Limits(patience_seconds=180.0)
 """As the library has it: a gateway that waits for its Redis is no dead gateway."""
 
-STAYING = Limits(ping_seconds=60.0, patience_seconds=120.0)
+STAYING = Limits(ping_seconds=60.0, patience_seconds=180.0)
 """For loads that the workers cannot keep up with: a gateway that makes its clients wait answers no ping."""
 
 

@@ -14,6 +14,7 @@ from world import World, verdict
 
 from speechpipe_common.testing import eventually
 
+RESUME_SECONDS = 180.0
 FREEZE_EVERY = 4
 """One gateway in so many is frozen instead of killed."""
 
@@ -43,7 +44,7 @@ async def until_moved(moved: Sequence[Caller], before: Sequence[int]) -> None:
     await eventually(
         lambda: all(c.failure or c.wire.resumed > n for c, n in zip(moved, before, strict=True)),
         "clients to resume elsewhere",
-        60,
+        RESUME_SECONDS,
     )
 
 

@@ -19,8 +19,8 @@ from speechpipe_common.keys import STT_GROUP, TRANSLATION_GROUP, Keys
 from speechpipe_common.store import connect
 from speechpipe_common.testing import ValkeyServer, eventually
 
-START_SECONDS = 90.0
-SETTLE_SECONDS = 120.0
+START_SECONDS = 180.0
+SETTLE_SECONDS = 300.0
 SUPERVISE_SECONDS = 0.1
 
 KEYS = Keys()

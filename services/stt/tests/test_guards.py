@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechpipe_stt.audio import from_pcm16, normalize
-from speechpipe_stt.guards import Evidence, impossible, invented, repeats_itself, without_loops
+from speechpipe_stt.guards import Evidence, impossible, invented, loops, repeats_itself, without_loops
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,22 @@ def test_rhetoric_is_kept() -> None:
 def test_repeats_itself(text: str, expected: bool) -> None:
     """Three words or more said twice in a row are worth another look, also where the compression ratio is low."""
     assert repeats_itself(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the quick brown the quick brown the quick brown the quick brown", True),
+        ("ha ha ha ha", True),
+        ("你好你好你好你好", True),
+        ("Had he married a more amiable woman? Had he married a more amiable woman?", False),
+        ("no no no it is very very good", False),
+        ("", False),
+    ],
+)
+def test_loops(text: str, expected: bool) -> None:
+    """A phrase four times in a row is a loop, whoever wrote it and how often; twice may have been said."""
+    assert loops(text) is expected
 
 
 def test_impossible() -> None:
