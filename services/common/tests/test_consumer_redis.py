@@ -292,19 +292,20 @@ async def test_after_an_outage_jobs_stay_with_the_workers_that_had_them(redis_cl
 
 async def test_a_commit_is_repeated_until_it_is_answered(valkey_server: ValkeyServer):
     """A job finished while Valkey hangs is settled once it answers, without being done again."""
-    redis = connect(valkey_server.url, timeout=0.5)
+    redis, patient = connect(valkey_server.url, timeout=0.5), connect(valkey_server.url)
     bench = Bench(redis)
     bench.open.clear()
-    await add(redis, 1)
+    await add(patient, 1)
     async with bench.running():
         await eventually(lambda: bench.batches)
         valkey_server.pause()
         bench.open.set()
         await eventually(lambda: bench.metric("redis_failures_total") >= 2)
         valkey_server.resume()
-        await eventually(lambda: empty(redis))
+        await eventually(lambda: empty(patient))
     assert bench.batches == [[1]]
     await redis.aclose()
+    await patient.aclose()
 
 
 async def test_stopping_while_valkey_is_away_ends(valkey_server: ValkeyServer):

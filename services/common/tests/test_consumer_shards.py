@@ -1,5 +1,6 @@
 """One worker process on several Valkeys: one budget, and no Valkey that stops the work of another."""
 
+import asyncio
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -109,6 +110,35 @@ async def test_a_poisonous_job_is_alone_in_the_whole_worker(clients, workers):
     await eventually(lambda: is_done(clients[1], [0]), "the innocent job", 60)
     assert await clients[1].xlen("dead_letters") == 0
     assert await clients[0].xlen("dead_letters") == 1
+
+
+async def test_a_job_that_waits_for_a_lone_one_is_not_claimed(clients, workers):
+    """While a job that was left before runs alone, what was left on another shard does not count as delivered: else it
+    would be buried with a job that brings its worker down three times.
+    """
+    for client in clients:
+        await submit(client, "wait")
+    first = workers.start("first", TEST_PARALLEL="2")
+    for client in clients:
+        await eventually(partial(has_begun, client, 1), "both to begin", 60)
+    first.kill()
+    workers.start("next", TEST_PARALLEL="2")
+
+    async def begun_again() -> redis.asyncio.Redis | None:
+        for client in clients:
+            if await has_begun(client, 2):
+                return client
+        return None
+
+    lone = await eventually(begun_again, "one of them to begin again", 60)
+    (other,) = (client for client in clients if client is not lone)
+    for _ in range(20):  # that nothing happens has to be watched for a while
+        (pending,) = await other.xpending_range("jobs", "workers", "-", "+", 1)
+        assert pending["times_delivered"] == 1
+        await asyncio.sleep(0.1)
+    for client in clients:
+        await client.set("go", 1)
+        await eventually(partial(is_done, client, [0]), "both jobs", 120)
 
 
 async def over(process, client: redis.asyncio.Redis) -> bool:
