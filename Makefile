@@ -88,7 +88,7 @@ cluster-down: $(DONE)/packages ## Remove the cluster and all that it, or a run t
 .PHONY: e2e
 e2e: setup helm prometheus ## Test everything in real pods: a kind cluster made for it (KEEP=1 lets it stay), or the one of KUBECONFIG
 	@[ -n "$${KUBECONFIG:-}" ] || docker compose version >/dev/null 2>&1 || scripts/setup.sh system requirements/apt-compose.txt "make e2e"
-	@$(KIND) with --images -- $(BIN)/python scripts/check.py --cluster
+	@$(KIND) with --images -- $(BIN)/python scripts/check_pods.py
 
 .PHONY: faults
 faults: setup kubernetes prometheus ## Break whole pipelines of real processes (a part of `make test`)
