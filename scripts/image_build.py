@@ -211,7 +211,7 @@ def logged(command: Sequence[str], log: Path, environment: Mapping[str, str] | N
     with (
         log.open("w") as file,
         subprocess.Popen(
-            command,
+            ("nice", *command),  # tests may run beside it, and have less patience
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
