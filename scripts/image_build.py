@@ -208,10 +208,11 @@ def logged(command: Sequence[str], log: Path, environment: Mapping[str, str] | N
     Raises:
         ImageError: it failed; the message has its last lines.
     """
+    light = ("nice", *command)  # tests may run beside it, and have less patience
     with (
         log.open("w") as file,
         subprocess.Popen(
-            ("nice", *command),  # tests may run beside it, and have less patience
+            light,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,

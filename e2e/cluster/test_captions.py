@@ -34,8 +34,8 @@ def everybody() -> list[Speaker]:
 
 
 def same_words(one: dict[str, list[str]], other: dict[str, list[str]]) -> bool:
-    """Whether finals say the same words. Commas and question marks hang on less than a sample's worth of audio: moved by
-    one sample, a clip of these loses or gains some.
+    """Whether finals say the same words. Commas and question marks hang on less: moved by one sample of audio, a clip
+    of these loses or gains some.
     """
     return {name: len(found) for name, found in one.items()} == {
         name: len(found) for name, found in other.items()
