@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from speechpipe_operator.kube import KINDS, Call, Capabilities, KubeApi, Retry
 from speechpipe_operator.objects import PIPELINE_LABEL, Object, Ref
 from speechpipe_operator.reconcile import ChildCache, Deps, PipelineKey, ReconcileResult, reconcile_pipeline
+from speechpipe_operator.reconcile.secrets import Secrets
 from speechpipe_operator.testing.control_plane import ControlPlane
 from speechpipe_operator.testing.rest import Rest
 
@@ -64,6 +65,7 @@ class World:
             version="1.2.3",
             capabilities=lambda: Capabilities(claims="resource.k8s.io/v1"),
             replicas=lambda _, component: self.decided.get(component),
+            secrets=Secrets(clock=lambda: 0.0),  # what was read of a Secret stays fresh, however slow the machine is
         )
 
     async def ask(self, spec: str | Object, annotations: dict[str, str] | None = None) -> None:
