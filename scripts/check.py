@@ -197,7 +197,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
-    parser.add_argument("--jobs", type=int, default=3, help="suites at a time; they mostly wait for processes (3)")
+    parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
     parser.add_argument("--sum", action="store_true", help="only say what failed in all suites that ran, and their sum")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()

@@ -52,8 +52,7 @@ def build(module: Path, packages: Sequence[str], flags: str, place: Path) -> Non
         GoError: the build failed; the message ends with what Go said.
     """
     began = time.monotonic()
-    # Nice: tests may run beside it, and have less patience.
-    command = ["nice", "go", "build", "-v", "-trimpath", "-ldflags", flags, "-o", f"{place}/", *packages]
+    command = ["go", "build", "-v", "-trimpath", "-ldflags", flags, "-o", f"{place}/", *packages]
     log = place / "log"
     with log.open("wb") as output:
         env = os.environ | {"CGO_ENABLED": "0"}

@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 
 from speechpipe_common import wire
 
-DEADLINE = 20.0
+DEADLINE = 120.0
 
 
 @dataclass

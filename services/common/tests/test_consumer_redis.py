@@ -96,7 +96,7 @@ async def test_nothing_is_read_before_the_handler_wants_more(redis_client):
 
 
 async def test_a_redelivered_job_runs_while_nothing_else_does(redis_client):
-    """With room for a third batch, a job taken over still waits until the other two have ended."""
+    """With room for a third batch, an overdue job is taken over and run when the other two have ended."""
     await redis_client.xgroup_create("jobs", "workers", id="0", mkstream=True)
     (left,) = await add(redis_client, 0)
     await redis_client.xreadgroup("workers", "dead", {"jobs": ">"})
@@ -106,7 +106,6 @@ async def test_a_redelivered_job_runs_while_nothing_else_does(redis_client):
         await add(redis_client, 1, 2)
         await eventually(lambda: len(bench.batches) == 2)
         await redis_client.xclaim("jobs", "workers", "dead", 0, [left], idle=61_000, justid=True)
-        await eventually(lambda: bench.metric("jobs_redelivered_total", stream="jobs") == 1)
         bench.open.set()
         await eventually(lambda: empty(redis_client))
     assert bench.batches == [[1], [2], [0]]
