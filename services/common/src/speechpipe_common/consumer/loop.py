@@ -9,19 +9,12 @@ from redis.exceptions import RedisError
 
 from speechpipe_common.consumer.busy import BusyClock, BusyReport
 from speechpipe_common.consumer.cordon import LOOK_SECONDS, Cordon
-from speechpipe_common.consumer.delivery import (
-    DeliveryPolicy,
-    Overdue,
-    choose,
-    is_away,
-    is_missing_group,
-    may_claim,
-    reason_to_give_up,
-)
+from speechpipe_common.consumer.delivery import DeliveryPolicy, is_away, is_missing_group, reason_to_give_up
 from speechpipe_common.consumer.group import Delivered, Group
 from speechpipe_common.consumer.handler import Burier, Entry, Gate, Handler
-from speechpipe_common.consumer.intake import BLOCK_MS, HOLD_SECONDS, Intake
+from speechpipe_common.consumer.intake import BLOCK_MS, Intake
 from speechpipe_common.consumer.link import RedisLink
+from speechpipe_common.consumer.redelivery import Redelivery
 from speechpipe_common.consumer.slots import Place, Slots
 from speechpipe_common.consumer.traces import UNTRACED, JobTraces
 from speechpipe_common.logs import get_logger
@@ -88,7 +81,7 @@ class Consumer(Generic[J]):
         self._held: set[JobRef] = set()
         self._running: dict[asyncio.Task[None], list[JobRef]] = {}
         self._places: set[Place] = set()
-        self._look_at = 0.0
+        self._redelivery = Redelivery(group, self._slots, policy, link, metrics, self._held)
         self._cordon = Cordon(group, link, policy)
         self._busy = BusyReport(group, busy or BusyClock(time.monotonic))
         self._joined = False
@@ -122,8 +115,12 @@ class Consumer(Generic[J]):
         if await self._cordon.holds():
             await asyncio.wait({stopping}, timeout=LOOK_SECONDS)
             return
-        if await self._overdue():
-            await self._redeliver(tasks, stopping)
+        if await self._redelivery.overdue():
+            claimed, lone = await self._redelivery.take(stopping)
+            if claimed is not None:
+                self._hold([claimed])
+                if lone := lone or await self._slots.take(stopping, alone=True):
+                    self._start(tasks, [claimed], lone)
             return
         place, batches = await self._intake.read(stopping)
         self._took(batches)
@@ -144,51 +141,6 @@ class Consumer(Generic[J]):
         """Redis is away, and what runs will wait for it: let the batches of others run."""
         for place in self._places:
             place.leave()
-
-    async def _overdue(self) -> tuple[str, Overdue] | None:
-        """The job that may be claimed next, with its stream."""
-        now = time.monotonic()
-        if now < self._look_at or not may_claim(now, self._link.regained_at, self._policy):
-            return None
-        held = {ref.entry for ref in self._held}
-        for stream in self._group.streams:
-            if found := choose(await self._group.overdue(stream, self._policy.claim_idle, len(held) + 1), held):
-                return stream, found
-        self._look_at = now + self._policy.look_for_overdue
-        return None
-
-    async def _redeliver(self, tasks: asyncio.TaskGroup, stopping: "asyncio.Task[Any]") -> None:
-        """Claim an overdue job and run it alone in the process: if it brings that down, it takes nothing else along.
-
-        What else is overdue is claimed later, for a job that only waits here would count as delivered by that fall.
-        """
-        place = await self._slots.take(stopping, alone=True)
-        if place is None:
-            return
-        claim = asyncio.ensure_future(self._claim())
-        try:
-            await asyncio.wait({claim}, timeout=HOLD_SECONDS)
-            if not claim.done():
-                place.leave()  # its Redis hangs: the batches of others may run
-            claimed = await claim
-        except BaseException:
-            place.leave()
-            raise
-        if claimed is None:
-            place.leave()
-            return
-        self._hold([claimed])
-        lone = await self._slots.take(stopping, alone=True) if place.left else place
-        if lone is not None:
-            self._start(tasks, [claimed], lone)
-
-    async def _claim(self) -> Delivered | None:
-        """Take over what is overdue by now; None where a peer was first."""
-        overdue = await self._overdue()
-        claimed = await self._group.claim(*overdue, self._policy.claim_idle) if overdue else None
-        if claimed:
-            self._metrics.redelivered(claimed.ref.stream)
-        return claimed
 
     def _start(self, tasks: asyncio.TaskGroup, batch: Sequence[Delivered], place: Place) -> None:
         task = tasks.create_task(self._process(batch))
@@ -251,7 +203,7 @@ class Consumer(Generic[J]):
         for ref in left:
             self._metrics.handed_back(ref.stream, reason, 1)
         if left:
-            self._look_at = 0.0
+            self._redelivery.look_soon()
             _log.warning("jobs_handed_back", reason=reason, entries=[ref.entry for ref in left])
         self._let_go(refs)
         return left
