@@ -95,7 +95,7 @@ async def working(redis_url: str) -> AsyncIterator[InstantWorker]:
         worker.writes += 1
         await send(self, *arguments, **options)
 
-    AbstractConnection.send_packed_command = counted  # type: ignore[method-assign]
+    AbstractConnection.send_packed_command = counted  # type: ignore[method-assign] # to be counted
     stop = asyncio.Event()
     task = asyncio.create_task(serve_worker(settings, "instant", load, stop))
     try:
@@ -103,4 +103,4 @@ async def working(redis_url: str) -> AsyncIterator[InstantWorker]:
     finally:
         stop.set()
         await task
-        AbstractConnection.send_packed_command = send  # type: ignore[method-assign]
+        AbstractConnection.send_packed_command = send  # type: ignore[method-assign] # as it was

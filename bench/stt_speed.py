@@ -57,7 +57,7 @@ class Peers:
 
     def __init__(self, device: str, batch: int, threads: int = 0) -> None:
         model = fetch(ASSETS["whisper-base"])
-        reference = FasterWhisperEngine(model, device=device, cpu_threads=threads, vad_filter=False)  # type: ignore[arg-type]
+        reference = FasterWhisperEngine(model, device=device, cpu_threads=threads, vad_filter=False)  # type: ignore[arg-type] # parsed
         self.model: WhisperModel = reference.model
         self.engine = BatchedEngine(reference)
         self.engine.warm_up()

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -28,7 +29,7 @@ from speechpipe_translate.settings import TranslateSettings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "services" / "translate" / "tests_easynmt"))
 
-from tiny_model import PAIRS, Shape, convert_model, make_model  # type: ignore[import-not-found]
+from tiny_model import PAIRS, Shape, convert_model, make_model  # type: ignore[import-not-found] # by sys.path
 
 LEARNED: Final = 0.05
 """Loss below which a model knows its sentences."""
@@ -133,7 +134,7 @@ def compare(models: Mapping[str, Model], texts: Sequence[str], taught: Sequence[
     for number in range(rounds + 1):
         order = list(models) if number % 2 else list(models)[::-1]
         for name in order:
-            wall, cpu, outcomes[name] = timed(lambda name=name: models[name].translate(texts))  # type: ignore[misc]
+            wall, cpu, outcomes[name] = timed(partial(models[name].translate, texts))
             if number:  # the first warms up
                 seconds[name].append((wall, cpu))
         tell(f"round {number} of {rounds}")
