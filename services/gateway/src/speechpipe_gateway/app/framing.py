@@ -10,7 +10,8 @@ except ImportError:  # a build without its C part
 
 _WHOLE_BINARY: Final = 0x82
 """FIN, no reserved bit, opcode 2 (RFC 6455, 5.2): a message of one frame."""
-_FIN, _RESERVED, _CONTROL, _CONTINUATION = 0x80, 0x70, 0x08, 0x00
+_FIN, _RESERVED, _CONTROL, _OPCODE = 0x80, 0x70, 0x08, 0x0F
+_CONTINUATION, _CLOSE, _CONTROLS, _DATA = 0x0, 0x8, (0x8, 0x9, 0xA), (0x1, 0x2)
 _MASKED: Final = 0x80
 _LONGEST_CONTROL: Final = 125
 
@@ -19,8 +20,9 @@ class FrameSplitter:
     """Cuts a client's bytes, from the first one after the handshake, into frames.
 
     A parser that checks everything takes about 20 µs for a frame, most of it for what a frame of audio has none of.
-    This one knows binary messages of one frame, and hands on whole any other; where a frame is wrong or too long it
-    hands on all there is, from then on, so that the parser sees what it would have seen.
+    This one knows binary messages of one frame, and hands on whole any other; where a frame is wrong, out of order or
+    too long, and where one closes the connection, it hands on all there is, from then on, so that the parser sees what
+    it would have seen.
 
     Args:
         max_size: longest message, bytes.
@@ -66,13 +68,13 @@ class FrameSplitter:
     def _measure(self, data: bytes, at: int) -> tuple[int, int] | None:
         """Where the frame ends and where its payload begins; of a frame whose header is not whole, more than is there.
 
-        None for a frame that no parser takes.
+        None for a frame that no parser takes, or after which none counts.
         """
         if len(data) - at < 2:
             return at + 2, at
         first, second = data[at], data[at + 1]
         size, payload = second & 0x7F, at + 6
-        if first & _RESERVED or not second & _MASKED or (first & _CONTROL and size > _LONGEST_CONTROL):
+        if first & _RESERVED or not second & _MASKED or not self._in_order(first, size):
             return None
         if size >= 126:
             width = 2 if size == 126 else 8
@@ -82,6 +84,13 @@ class FrameSplitter:
             if size > self._max_size:
                 return None
         return payload + size, payload
+
+    def _in_order(self, first: int, size: int) -> bool:
+        """Whether such a frame may come now (RFC 6455, 5.4 and 5.5), and another after it."""
+        opcode = first & _OPCODE
+        if opcode in _CONTROLS:
+            return opcode != _CLOSE and bool(first & _FIN) and size <= _LONGEST_CONTROL
+        return opcode == _CONTINUATION if self._in_fragments else opcode in _DATA
 
     def _follow(self, first: int) -> None:
         """Note whether a message goes on in the next frame; between its frames only control frames may come."""
