@@ -6,6 +6,7 @@ Each member is checked by itself: its tests must not see another member's confte
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -204,6 +205,8 @@ def main() -> int:
     REPORTS.mkdir(parents=True, exist_ok=True)
     if given.sum:
         return tell_sum(REPORTS)
+    # What a shell starts in the background has SIGINT ignored, and so would all that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     checks = lint_checks(given.members) if given.lint else []
     checks += suites(given.members) if given.test else []
     return run_all(checks, given.jobs)
