@@ -99,8 +99,10 @@ async def complete(rest: Rest, namespace: str, name: str) -> dict[tuple[str, str
     return found
 
 
-async def condition(rest: Rest, namespace: str, name: str, kind: str, **wanted: str) -> dict[str, Any]:
-    """Wait until a condition is as wanted (status, reason); it.
+async def condition(
+    rest: Rest, namespace: str, name: str, kind: str, *, saying: str = "", **wanted: str
+) -> dict[str, Any]:
+    """Wait until a condition is as wanted (status, reason) and its message has the words; it.
 
     Raises:
         AssertionError: not in time; with the status as it is.
@@ -111,10 +113,10 @@ async def condition(rest: Rest, namespace: str, name: str, kind: str, **wanted: 
         conditions = {item["type"]: item for item in body.get("status", {}).get("conditions", [])}
         found = conditions.get(kind, {})
         current = found.get("observedGeneration") == body["metadata"]["generation"]
-        if current and all(found.get(key) == value for key, value in wanted.items()):
+        if current and saying in found["message"] and all(found.get(key) == value for key, value in wanted.items()):
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"{kind} is not {wanted}: {body.get('status')}")
+            raise AssertionError(f"{kind} is not {wanted}, saying {saying!r}: {body.get('status')}")
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -88,8 +88,10 @@ async def test_full_gpus_are_said_and_a_rollout_on_them_ends(
     nodes = [node(namespace, "a"), node(namespace, "b")]
     async with FakeKubelet(rest, nodes) as kubelet, FakeProvisioner(rest, f"{namespace}-disk", default=True):
         await apply(rest, namespace, gpu_pipeline(namespace, {}, replicas=4))
-        starved = await condition(rest, namespace, "voice", "Degraded", status="True", reason="GpuUnavailable")
-        assert "2 of 4 STT pods wait for nvidia.com/gpu: 0/" in starved["message"]
+        said = "2 of 4 STT pods wait for nvidia.com/gpu: 0/"
+        starved = await condition(
+            rest, namespace, "voice", "Degraded", status="True", reason="GpuUnavailable", saying=said
+        )
         assert "nodes have one free" in starved["message"]
 
         await eventually(partial(two_ready, rest, namespace), "the two that have a GPU")
@@ -124,8 +126,8 @@ async def test_devices_are_claimed_and_mig_slices_asked_for(
         try:
             dra = {"dra": {"deviceClassName": device_class}}
             await apply(rest, namespace, gpu_pipeline(namespace, dra, replicas=2))
-            starved = await condition(rest, namespace, "voice", "Degraded", status="True", reason="GpuUnavailable")
-            assert f"1 of 2 STT pods wait for {device_class}: 0/" in starved["message"]
+            said = f"1 of 2 STT pods wait for {device_class}: 0/"
+            await condition(rest, namespace, "voice", "Degraded", status="True", reason="GpuUnavailable", saying=said)
             claims = await rest.items(f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaims")
             assert sum("allocation" in claim.get("status", {}) for claim in claims) == 1
 

@@ -63,8 +63,7 @@ async def test_what_others_add_stays(fleet: Operators, rest: Rest, namespace: st
 
     await apply(rest, namespace, pipeline("voice", gateway={"replicas": 1, "auth": {"mode": "none"}, "port": 9001}))
 
-    found = await condition(rest, namespace, "voice", "Degraded", status="True")
-    assert "sidecar" in found["message"]
+    await condition(rest, namespace, "voice", "Degraded", status="True", saying="sidecar")
     deployment = await rest.get(path)
     assert deployment["metadata"]["labels"]["team"] == "speech"
     assert {item["name"] for item in deployment["spec"]["template"]["spec"]["containers"]} == {"gateway", "sidecar"}

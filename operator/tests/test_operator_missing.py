@@ -61,8 +61,7 @@ async def test_a_missing_permission_is_named_and_the_rest_goes_on(fleet: Operato
     await operator.said("missing", lambda line: "watch networkpolicies.networking" in line["reason"])
     await apply(rest, namespace, pipeline("voice"))
 
-    found = await condition(rest, namespace, "voice", "Ready", status="False", reason="Forbidden")
-    assert "services" in found["message"]
+    await condition(rest, namespace, "voice", "Ready", status="False", reason="Forbidden", saying="services")
     deployments = await rest.items(f"/apis/apps/v1/namespaces/{namespace}/deployments")
     assert {item["metadata"]["name"] for item in deployments} == {"voice-gateway", "voice-stt", "voice-translation"}
 
@@ -91,6 +90,5 @@ async def test_a_pipeline_that_can_not_be_read_has_its_sentence_and_others_go_on
     await apply(rest, namespace, bad)
     await apply(rest, namespace, pipeline("voice"))
     await complete(rest, namespace, "voice")
-    found = await condition(rest, namespace, "bad", "Ready", status="False")
-    assert "containrs" in found["message"]
+    await condition(rest, namespace, "bad", "Ready", status="False", saying="containrs")
     assert "kopf" not in json.dumps(await rest.get(path_of(namespace, "bad"))).lower()
