@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from check_reports import Counts, read_counts, tell_sum
+from check_reports import Counts, read_counts, read_suite, second_report, tell_sum
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "build" / "reports"
@@ -38,6 +38,9 @@ BENCH = "bench"
 """Folder of the measurements, and the tests of what they share."""
 TOOLS = (HOUSE, BENCH, f"{CHART}/source", f"{CHART}/dashboards")
 """Folders of scripts, whose types are checked too."""
+SECOND_LOOKS = 3
+"""Tests of a suite that may fail and be run again: two cores are now and then somebody else's for seconds. What passes
+then is told as such, at the end of all; it is a fault of the test or of the product that is still to be found."""
 
 LENIENT = (
     "--allow-untyped-defs",
@@ -109,9 +112,29 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
 
 
 def suite(name: str, *command: str, alone: bool = False) -> Check:
-    """One pytest run, of which a JUnit report is kept."""
+    """One pytest run, of which a JUnit report is kept, and which tests failed."""
     report = REPORTS / f"{name.replace('/', '-')}.xml"
-    return Check(f"pytest {name}", (*command, "-q", f"--junitxml={report}"), report, alone)
+    cache = f"cache_dir={report.with_suffix('.cache')}"
+    return Check(f"pytest {name}", (*command, "-q", "-o", cache, f"--junitxml={report}"), report, alone)
+
+
+def second_look(check: Check) -> Check | None:
+    """The tests that failed in a suite, as a check of its own; None where they are too many, or none is known."""
+    if check.report is None or not 1 <= read_counts(check.report).failed <= SECOND_LOOKS:
+        return None
+    report = second_report(check.report)
+    options = ("--last-failed", "--last-failed-no-failures=none", f"--junitxml={report}")
+    return replace(check, name=f"{check.name}, again", command=(*check.command, *options), report=report)
+
+
+def look_again(outcomes: Mapping[Check, bool]) -> dict[Check, bool]:
+    """Whether each check is well after the few tests that failed in it were run a second time, nothing beside them."""
+    found = dict(outcomes)
+    for check, ok in outcomes.items():
+        again = None if ok else second_look(check)
+        if again is not None:
+            found[check] = run(again, aside=False)
+    return found
 
 
 def pytest_in(folder: str, tests: str, *options: str, alone: bool = False) -> Check:
@@ -142,6 +165,7 @@ def run(check: Check, *, aside: bool) -> bool:
     print(f"\n== {check.name}", flush=True)
     if check.report:
         check.report.unlink(missing_ok=True)
+        second_report(check.report).unlink(missing_ok=True)
     began = time.monotonic()
     # Suites that run at the same time must not combine each other's coverage.
     data = {"COVERAGE_FILE": str(check.report.with_suffix(".coverage"))} if check.report else {}
@@ -180,15 +204,19 @@ def run_side_by_side(checks: Sequence[Check], jobs: int) -> dict[Check, bool]:
 
 def run_all(checks: Sequence[Check], jobs: int = 1) -> int:
     """Run every check, then sum up; the number to exit with."""
-    outcomes = run_side_by_side(checks, jobs)
+    return sum_up(look_again(run_side_by_side(checks, jobs)))
+
+
+def sum_up(outcomes: Mapping[Check, bool]) -> int:
+    """Print which checks failed, and the sum of their tests; the number to exit with."""
     failed = [check.name for check, ok in outcomes.items() if not ok]
     total = Counts()
     for check, ok in outcomes.items():
         if check.report:
-            counts = read_counts(check.report)
+            counts = read_suite(check.report)
             total += counts if ok or counts.failed else counts + Counts(failed=1)
     print(f"\n== failed: {', '.join(failed)}" if failed else "\n== every check passed")
-    if any(check.report for check in checks):
+    if any(check.report for check in outcomes):
         print(total)
     return 1 if failed else 0
 

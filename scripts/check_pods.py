@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from check import KIND, PODS, REPORTS, ROOT, Check, pytest_in, run, suite
-from check_reports import Counts, read_counts
+from check import KIND, PODS, REPORTS, ROOT, Check, look_again, pytest_in, run, suite, sum_up
+from check_reports import second_report
 
 GROUND = f"{KIND}/ground"
 COMPOSE = "e2e/compose"
@@ -67,6 +67,7 @@ class Lanes:
         self._say(lane, f"== {check.name}")
         if check.report:
             check.report.unlink(missing_ok=True)
+            second_report(check.report).unlink(missing_ok=True)
         began = time.monotonic()
         env = {**os.environ, "PYTHONUNBUFFERED": "1"}
         pipe = subprocess.PIPE
@@ -83,18 +84,6 @@ class Lanes:
             print(f"{lane} | {line}", flush=True)
 
 
-def sum_up(outcomes: Mapping[Check, bool]) -> int:
-    """Print which checks failed, and the sum of their tests; the number to exit with."""
-    total = Counts()
-    for check, ok in outcomes.items():
-        counts = read_counts(check.report) if check.report else Counts()
-        total += counts if ok or counts.failed else counts + Counts(failed=1)
-    failed = [check.name for check, ok in outcomes.items() if not ok]
-    print(f"\n== failed: {', '.join(failed)}" if failed else "\n== every check passed")
-    print(total)
-    return 1 if failed else 0
-
-
 def main() -> int:
     """Run all; the number to exit with."""
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -103,7 +92,7 @@ def main() -> int:
         outcomes |= Lanes().run(lanes())
     except KeyboardInterrupt:
         return 130
-    return sum_up(outcomes)
+    return sum_up(look_again(outcomes))
 
 
 if __name__ == "__main__":

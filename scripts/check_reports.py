@@ -1,7 +1,7 @@
 """What pytest wrote down about a suite, as JUnit has it: how many tests ended how, and what failed."""
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 FAILURE_LINES = 40
@@ -15,14 +15,18 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    late: int = 0
+    """Of those that passed, how many only when run again."""
 
     def __add__(self, other: "Counts") -> "Counts":
         """Sum by outcome."""
-        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+        mine, others = astuple(self), astuple(other)
+        return Counts(*(left + right for left, right in zip(mine, others, strict=True)))
 
     def __str__(self) -> str:
         """As a test runner closes."""
-        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+        late = f" ({self.late} of them at the second try)" if self.late else ""
+        return f"{self.passed} passed{late}, {self.failed} failed, {self.skipped} skipped"
 
 
 def read_counts(report: Path) -> Counts:
@@ -37,6 +41,18 @@ def read_counts(report: Path) -> Counts:
         failed += bad
         skipped += ignored
     return Counts(passed, failed, skipped)
+
+
+def second_report(report: Path) -> Path:
+    """Where the report lies of those tests of a suite that were run again."""
+    return report.with_suffix(f".again{report.suffix}")
+
+
+def read_suite(report: Path) -> Counts:
+    """Totals of a suite: what failed at first and passed when it was run again has passed, late."""
+    first, again = read_counts(report), read_counts(second_report(report))
+    late = min(first.failed, again.passed)
+    return first + Counts(passed=late, failed=-late, late=late)
 
 
 def read_failures(report: Path) -> list[str]:
@@ -54,10 +70,11 @@ def read_failures(report: Path) -> list[str]:
 
 def tell_sum(folder: Path) -> int:
     """Print every failure that a folder's reports hold, then the sum of all suites; 1 if anything failed."""
-    reports = sorted(folder.glob("*.xml"))
+    reports = [report for report in sorted(folder.glob("*.xml")) if not report.stem.endswith(".again")]
     for report in reports:
+        mended = " (passed when run again)" if read_suite(report).late else ""
         for text in read_failures(report):
-            print(f"\n== {report.stem}: {text}")
-    total = sum((read_counts(report) for report in reports), Counts())
+            print(f"\n== {report.stem}{mended}: {text}")
+    total = sum((read_suite(report) for report in reports), Counts())
     print(total)
     return 1 if total.failed else 0
