@@ -28,6 +28,7 @@ class SessionOptions:
         silence_threshold_seconds: pause that ends an utterance; None for the gateway's own.
         prompt: text that the speech is about, for spelling of names.
         hotwords: words to expect.
+        words: whether finals tell the times of their words; they come sooner without.
     """
 
     sample_rate: int = 16_000
@@ -39,6 +40,7 @@ class SessionOptions:
     silence_threshold_seconds: float | None = None
     prompt: str = ""
     hotwords: str = ""
+    words: bool = True
 
     @property
     def frame_bytes(self) -> int:
@@ -59,6 +61,7 @@ class SessionOptions:
             partials=self.partials,
             prompt=self.prompt,
             hotwords=self.hotwords,
+            words=self.words,
         )
 
 

@@ -44,6 +44,13 @@ def test_a_session_that_never_spoke_begins_where_it_was_acknowledged() -> None:
     assert restored.language == "de"
 
 
+def test_hints_are_kept_and_those_of_older_gateways_understood() -> None:
+    """What ``start`` said goes on after a takeover; a session that knows nothing of times of words has them."""
+    restored = restore(stored(source="en", prompt="p", hotwords="h", words=""), "0-0", 0)
+    assert restored.options == Options("en", (), "p", "h", words=False)
+    assert restore(stored(source="en"), "0-0", 0).options.words
+
+
 def test_audio_that_the_client_lost_is_not_asked_for() -> None:
     """What the client has forgotten moves the beginning forward."""
     assert restore(stored(acked="32000"), "0-0", 48_000).position == 48_000

@@ -159,6 +159,16 @@ def test_missing_audio_is_mended_at_once() -> None:
     assert len(world.messages()) == before
 
 
+def test_jobs_and_records_say_whether_words_are_wanted() -> None:
+    """What the client said of the times of words reaches the workers, and whoever takes the session over."""
+    world = World.new(options=Options(source="en", words=False))
+    world.hear(SPEECH, 1.0)
+    world.hear(QUIET, 1.0)
+    records = [e.record for e in world.effects if isinstance(e, Submit) and e.record]
+    assert [job.words for job in world.jobs("candidate")] == [False]
+    assert {record.words for record in records} == {False}
+
+
 def test_translations_are_owed_until_they_come() -> None:
     """A final's translation jobs are resubmitted when overdue; each language is delivered once."""
     world = World.new(options=Options(source="en", targets=("es", "fr")))

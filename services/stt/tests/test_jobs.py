@@ -46,6 +46,15 @@ def test_effort_follows_the_kind() -> None:
     assert draft.audio.max() == pytest.approx(1_000 / 32_768)
 
 
+@pytest.mark.parametrize(
+    ("words", "language", "expected"), [(True, "en", True), (False, "en", False), (False, None, True)]
+)
+def test_words_are_timed_where_somebody_needs_them(words: bool, language: str | None, expected: bool) -> None:
+    """Where the client wants none they are left out, unless the language is to be detected."""
+    job = msgspec.structs.replace(JOB, kind="final", words=words, language=language)
+    assert jobs.utterance(job, bytes(32_000), SttSettings()).word_timestamps is expected
+
+
 def test_words_are_in_session_time() -> None:
     """A word's times count from the start of the session, not of the segment."""
     (word,) = jobs.transcript(JOB, HEARD, 0.1).words

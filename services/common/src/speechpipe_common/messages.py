@@ -42,6 +42,8 @@ class AudioJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """Languages to translate the final into."""
     prompt: str = ""
     hotwords: str = ""
+    words: bool = True
+    """Whether the times of words are wanted."""
     submitted_at: float
     """Unix seconds, the gateway's clock."""
     expires_at: float | None = None
@@ -154,6 +156,7 @@ class SegmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     targets: tuple[str, ...]
     prompt: str = ""
     hotwords: str = ""
+    words: bool = True
 
 
 _T = TypeVar("_T", AudioJob, TextJob, Delivery, TakeoverNotice, SegmentRecord)

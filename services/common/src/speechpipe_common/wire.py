@@ -50,6 +50,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", forbid_unkno
     partials: bool = True
     prompt: str = ""
     hotwords: str = ""
+    words: bool = True
+    """Whether finals tell the times of their words; where a language is given, they are decoded faster without."""
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True, tag="resume", forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """What a client chooses: languages and hints, checked."""
 
+from dataclasses import replace
 from typing import Final
 
 from speechpipe_common.languages import resolve
@@ -12,7 +13,7 @@ MAX_TARGETS: Final = 8
 
 def with_hints(options: Options, start: Start) -> Options:
     """Languages said before ``start``, with the hints of ``start``."""
-    return Options(options.source, options.targets, start.prompt, start.hotwords)
+    return Options(options.source, options.targets, start.prompt, start.hotwords, start.words)
 
 
 def languages(request: SetLangs, before: Options) -> Options:
@@ -34,4 +35,4 @@ def languages(request: SetLangs, before: Options) -> Options:
     if len(wanted) > MAX_TARGETS:
         raise ProtocolError("bad_message", f"{len(wanted)} target languages; say at most {MAX_TARGETS}")
     targets = tuple(dict.fromkeys(resolve(name).code for name in wanted))
-    return Options(source, targets, before.prompt, before.hotwords)
+    return replace(before, source=source, targets=targets)

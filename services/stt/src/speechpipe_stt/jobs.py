@@ -43,7 +43,8 @@ def utterance(job: AudioJob, pcm: bytes, settings: SttSettings) -> Utterance:
         hotwords=job.hotwords,
         beam_size=1 if partial else settings.beam_size,
         fallback=not partial,
-        word_timestamps=not partial,
+        # How sure a detected language is shows in the words of finals.
+        word_timestamps=not partial and (job.words or job.language is None),
     )
 
 

@@ -93,6 +93,7 @@ class Sweeper:
                 targets=record.targets,
                 prompt=record.prompt,
                 hotwords=record.hotwords,
+                words=record.words,
                 submitted_at=now,
             )
             closed = SegmentRecord(
@@ -104,6 +105,7 @@ class Sweeper:
                 targets=record.targets,
                 prompt=record.prompt,
                 hotwords=record.hotwords,
+                words=record.words,
             )
             await self._store.submit_audio(job, closed, "", 0)
 

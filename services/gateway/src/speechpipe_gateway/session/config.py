@@ -52,9 +52,11 @@ class Options:
         targets: languages to translate finals into.
         prompt: text that comes before, for names and spelling.
         hotwords: words to expect.
+        words: whether the times of words are wanted.
     """
 
     source: str | None = None
     targets: tuple[str, ...] = ()
     prompt: str = ""
     hotwords: str = ""
+    words: bool = True

@@ -85,6 +85,7 @@ class SessionCore:
             "targets": ",".join(options.targets),
             "prompt": options.prompt,
             "hotwords": options.hotwords,
+            "words": "1" if options.words else "",
         }
         return self._done([Save(fields)])
 
@@ -100,7 +101,7 @@ class SessionCore:
             segment = Segment(
                 turn=record.turn,
                 start=record.start,
-                options=Options(record.language, record.targets, record.prompt, record.hotwords),
+                options=Options(record.language, record.targets, record.prompt, record.hotwords, record.words),
                 end=record.end,
                 doubt=True,
             )

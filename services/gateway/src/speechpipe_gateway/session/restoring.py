@@ -64,6 +64,7 @@ def restore(stored: StoredSession, cursor: str, earliest: int) -> Restored:
             targets=tuple(filter(None, fields.get("targets", "").split(","))),
             prompt=fields.get("prompt", ""),
             hotwords=fields.get("hotwords", ""),
+            words=bool(fields.get("words", "1")),
         ),
         language=fields.get("language") or None,
     )

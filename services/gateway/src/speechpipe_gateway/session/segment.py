@@ -93,6 +93,7 @@ class Segment:
             targets=options.targets,
             prompt=options.prompt,
             hotwords=options.hotwords,
+            words=options.words,
             submitted_at=round(now, 3),
             expires_at=round(flight.deadline, 3) if kind == "partial" else None,
         )
@@ -110,4 +111,5 @@ class Segment:
             targets=self.options.targets,
             prompt=self.options.prompt,
             hotwords=self.options.hotwords,
+            words=self.options.words,
         )
