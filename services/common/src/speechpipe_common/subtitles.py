@@ -1,9 +1,9 @@
-"""Splits finals into subtitle cues that can be read: at most two lines of 42 characters. Pure.
+"""Subtitles of finals: cues of at most two lines of 42 characters, which can be read, and SRT and WebVTT of them. Pure.
 
 The figures are those of the BBC's and Netflix's subtitle guidelines (two lines, 37 to 42 characters, at least 5/6 s).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -39,6 +39,33 @@ class _Token:
     glue: str
 
 
+WEBVTT: Final = "WEBVTT\n\n"
+"""How a WebVTT file begins."""
+
+
+def srt(cues: Iterable[Cue]) -> str:
+    """An SRT file."""
+    return "".join(srt_cue(number, cue) for number, cue in enumerate(cues, 1))
+
+
+def vtt(cues: Iterable[Cue]) -> str:
+    """A WebVTT file."""
+    return WEBVTT + "".join(map(vtt_cue, cues))
+
+
+def srt_cue(number: int, cue: Cue) -> str:
+    """One cue of an SRT file, numbered from 1, with the empty line that ends it."""
+    lines = "\n".join(cue.lines)
+    return f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{lines}\n\n"
+
+
+def vtt_cue(cue: Cue) -> str:
+    """One cue of a WebVTT file, with the empty line that ends it."""
+    # WebVTT §4.1: "&" and "<" begin escapes and tags in cue text, and "-->" may not occur in it.
+    lines = "\n".join(line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for line in cue.lines)
+    return f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{lines}\n\n"
+
+
 def caption_cues(caption: FinalCaption) -> list[Cue]:
     """Cues of a final, with the times of its words; of the whole segment, by length, when it has no words."""
     tokens = [
@@ -49,6 +76,13 @@ def caption_cues(caption: FinalCaption) -> list[Cue]:
     if not tokens:
         return text_cues(caption.text, caption.language, caption.start, caption.end)
     return _cues(tokens)
+
+
+def translation_cues(caption: FinalCaption, text: str, language: str) -> list[Cue]:
+    """Cues of a final's translation, shown while its words are said."""
+    begin = caption.words[0].start if caption.words else caption.start
+    end = caption.words[-1].end if caption.words else caption.end
+    return text_cues(text, language, begin, end)
 
 
 def text_cues(text: str, language: str, start: float, end: float) -> list[Cue]:
@@ -132,3 +166,9 @@ def _readable(cues: Sequence[Cue]) -> list[Cue]:
     ]
     last = cues[-1]
     return [*stretched, Cue(last.start, max(last.end, last.start + SHORTEST_SECONDS), last.lines)]
+
+
+def _clock(seconds: float, point: str) -> str:
+    milliseconds = round(max(0.0, seconds) * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
