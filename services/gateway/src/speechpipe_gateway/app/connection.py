@@ -34,10 +34,10 @@ from speechpipe_gateway.app.intake import Intake, Said, Silence
 from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.choices import languages, with_hints
+from speechpipe_gateway.dialect import Audio, Dialect, ProtocolError, Reply, Request
 from speechpipe_gateway.live.factory import Opened
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.media import MediaError
-from speechpipe_gateway.native import Audio, NativeProtocol, ProtocolError, Request
 from speechpipe_gateway.vad import VadError
 
 log = get_logger(__name__)
@@ -47,10 +47,11 @@ WRONG_LANGUAGE_COST = 20.0
 
 
 class Connection:
-    """Speaks the native protocol on an accepted socket.
+    """Speaks a client's protocol on an accepted socket.
 
     Args:
         socket: accepted already.
+        dialect: the protocol.
         services: shared parts.
         door: knows keys and places.
         key: who the handshake said it is; None when the first message must say it.
@@ -59,7 +60,15 @@ class Connection:
     """
 
     def __init__(
-        self, socket: WebSocket, services: Services, door: Door, key: ApiKey | None, address: str, *, resuming: bool
+        self,
+        socket: WebSocket,
+        dialect: Dialect,
+        services: Services,
+        door: Door,
+        key: ApiKey | None,
+        address: str,
+        *,
+        resuming: bool,
     ) -> None:
         self._socket = socket
         self._services = services
@@ -68,7 +77,7 @@ class Connection:
         self._place = ExitStack()
         self._place.enter_context(door.waiting(address) if key is None else door.inside(key.id))
         self._resuming = resuming
-        self._protocol = NativeProtocol(authenticated=key is not None, sample_rate=services.sample_rate)
+        self._dialect = dialect
         self._budget = Budget(services.limits.messages_per_second, time.monotonic())
         self._outbox = Outbox()
         self._options = services.options
@@ -84,7 +93,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Run until either side closes."""
-        sender = asyncio.create_task(sending.send_all(self._socket, self._outbox), name="sender")
+        sender = asyncio.create_task(sending.send_all(self._socket, self._outbox, self._dialect), name="sender")
         receiver = asyncio.create_task(self._receive_all(), name="receiver")
         try:
             await asyncio.wait([sender, receiver], return_when=asyncio.FIRST_COMPLETED)
@@ -129,8 +138,10 @@ class Connection:
 
     async def _receive(self) -> None:
         connected = time.monotonic()
+        for request in self._dialect.opening():
+            await self._handle(request)
         while True:
-            known = self._protocol.authenticated
+            known = self._dialect.authenticated
             waited = time.monotonic() - connected
             idle = self._services.limits.idle_seconds
             frame = await self._next(idle if known else self._door.limits.auth_timeout_seconds - waited)
@@ -139,7 +150,7 @@ class Connection:
                 return
             if not isinstance(frame, Said):
                 self._check_first(frame)
-                requests = self._protocol.text(frame) if isinstance(frame, str) else self._protocol.binary(frame)
+                requests = self._dialect.text(frame) if isinstance(frame, str) else self._dialect.binary(frame)
                 for request in requests:
                     await self._handle(request)
                 self._pause = self._budget.spend(1, time.monotonic())
@@ -155,14 +166,14 @@ class Connection:
             # After stop the client has nothing to say: it waits for us, however long decoding takes.
             return await self._intake.next(None if self._stopped else wait)
         except Silence:
-            if not self._protocol.authenticated:
+            if not self._dialect.authenticated:
                 raise ProtocolError("auth_timeout", "no API key came in time; send auth at once", CLOSE_AUTH) from None
             complaint = f"nothing came for {wait:.0f} s; say keepalive when there is no audio"
             raise ProtocolError("idle", complaint, CLOSE_IDLE) from None
 
     def _check_first(self, frame: str | bytes) -> None:
         limit = self._door.limits.pre_auth_bytes
-        if not self._protocol.authenticated and len(frame) > limit:
+        if not self._dialect.authenticated and len(frame) > limit:
             raise ProtocolError("auth_too_big", f"the first message may have {limit} bytes", CLOSE_AUTH)
 
     async def _breathe(self) -> None:
@@ -203,7 +214,7 @@ class Connection:
         match request:
             case Auth(token=token):
                 self._key = await self._door.identify_later(token)
-                self._protocol.let_in()
+                self._dialect.let_in()
                 self._place.close()
                 self._place.enter_context(self._door.inside(self._key.id))
             case SetLangs():
@@ -214,7 +225,9 @@ class Connection:
                 self._opened = await self._services.factory.resume(request, self._key_id, self._outbox)
                 self._unconfirmed = True
                 self._options = self._opened.session.core.options
-                self._intake.listen(self._hear)
+                self._listen()
+            case Reply():
+                self._outbox.put(request)
             case Audio(frame) if self._opened is not None:
                 self._hearing.feed(self._opened, frame)
             case Flush() | Stop():
@@ -238,7 +251,11 @@ class Connection:
                 raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
         self._options = with_hints(self._options, request)
         self._opened = await self._services.factory.open(request, self._options, self._key_id, self._outbox)
-        self._intake.listen(self._hear)
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._dialect.binary_is_audio:
+            self._intake.listen(self._hear)
 
     def _choose(self, request: SetLangs) -> None:
         try:

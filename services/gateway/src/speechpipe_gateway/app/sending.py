@@ -4,23 +4,27 @@ import asyncio
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from speechpipe_common.messages import encode
+from speechpipe_gateway.dialect import Dialect, Reply
 from speechpipe_gateway.live.outbox import Goodbye, Outbox
 
 SEND_SECONDS = 30.0
 """A client that takes nothing for this long is cut off; it can resume."""
 
 
-async def send_all(socket: WebSocket, outbox: Outbox) -> None:
+async def send_all(socket: WebSocket, outbox: Outbox, dialect: Dialect) -> None:
     """Send what is put into the outbox, until its goodbye, or until the client takes nothing any more."""
     while True:
         message = await outbox.take()
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 if isinstance(message, Goodbye):
-                    await socket.close(message.code, message.reason[:120])
+                    last, code = dialect.goodbye(message.code, message.reason)
+                    for text in last:
+                        await socket.send_text(text)
+                    await socket.close(code, message.reason[:120])
                     return
-                await socket.send_text(encode(message).decode())
+                for text in (message.text,) if isinstance(message, Reply) else dialect.said(message):
+                    await socket.send_text(text)
         except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
             # Starlette raises RuntimeError for a socket that is closed already.
             return

@@ -11,12 +11,12 @@ from speechpipe_common.store import StoredSession
 from speechpipe_common.tracing import Tracing
 from speechpipe_common.wire import Ready, Resume, SampleFormat, Start
 from speechpipe_gateway.auth import hash_token, new_session_id, new_token
+from speechpipe_gateway.dialect import ProtocolError
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.live.session import LiveSession
 from speechpipe_gateway.live.shards import Shard, Shards
 from speechpipe_gateway.media import AudioInput
 from speechpipe_gateway.metrics import GatewayMetrics
-from speechpipe_gateway.native import ProtocolError
 from speechpipe_gateway.session import Options, Replay, Save, SessionConfig, SessionCore, restore
 from speechpipe_gateway.session.ledger import entry_key
 from speechpipe_gateway.settings import GatewaySettings

@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from speechpipe_common.wire import CLOSE_SERVER, Realtime, ServerMessage, Translation
+from speechpipe_gateway.dialect import Reply
 
 MAX_WAITING = 1_000
 """Messages after which a client that does not read is cut off; it can resume and gets them again."""
@@ -22,11 +23,11 @@ class Outbox:
     """A bounded, coalescing queue between a session and its socket."""
 
     def __init__(self) -> None:
-        self._waiting: deque[ServerMessage | Goodbye] = deque()
+        self._waiting: deque[ServerMessage | Reply | Goodbye] = deque()
         self._filled = asyncio.Event()
         self.closing = False
 
-    def put(self, message: ServerMessage) -> None:
+    def put(self, message: ServerMessage | Reply) -> None:
         """Queue a message; a partial takes the place of the one before it for the same segment."""
         if self.closing:
             return
@@ -49,7 +50,7 @@ class Outbox:
             self._waiting.append(Goodbye(code, reason))
             self._filled.set()
 
-    async def take(self) -> ServerMessage | Goodbye:
+    async def take(self) -> ServerMessage | Reply | Goodbye:
         """The next message, when there is one."""
         while not self._waiting:
             self._filled.clear()
@@ -57,11 +58,11 @@ class Outbox:
         return self._waiting.popleft()
 
 
-def _supersedes(message: ServerMessage) -> bool:
+def _supersedes(message: ServerMessage | Reply) -> bool:
     return isinstance(message, Realtime) or (isinstance(message, Translation) and not message.is_final)
 
 
-def _same_slot(waiting: ServerMessage | Goodbye, message: ServerMessage) -> bool:
+def _same_slot(waiting: ServerMessage | Reply | Goodbye, message: ServerMessage | Reply) -> bool:
     match waiting, message:
         case Realtime(segment_id=a), Realtime(segment_id=b):
             return a == b
