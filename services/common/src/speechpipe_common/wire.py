@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-SampleFormat = Literal["s16", "f32", "wav", "legacy"]
+SampleFormat = Literal["s16", "f32", "mulaw", "alaw", "wav", "legacy"]
 
 CLOSE_DONE: Final = 1000
 CLOSE_RESTART: Final = 1012

@@ -5,11 +5,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe_common.wire import Start
+from speechpipe_common.wire import SampleFormat, Start
 from speechpipe_gateway.media.errors import MediaError
 from speechpipe_gateway.media.legacy import LegacyReader
 from speechpipe_gateway.media.offsets import Offsets
-from speechpipe_gateway.media.pcm import PcmFormat, to_int16, to_mono
+from speechpipe_gateway.media.pcm import Encoding, PcmFormat, to_int16, to_mono
 from speechpipe_gateway.media.resample import Resampler
 from speechpipe_gateway.media.wav import WavReader
 
@@ -48,7 +48,7 @@ class AudioInput:
     """
 
     def __init__(self, start: Start, first_sample: int = 0) -> None:
-        self._declared = PcmFormat(start.sample_rate, start.channels, "f32" if start.format == "f32" else "s16")
+        self._declared = PcmFormat(start.sample_rate, start.channels, _encoding(start.format))
         self._reader: _Reader
         if start.format == "wav":
             self._reader = WavReader()
@@ -119,3 +119,11 @@ class AudioInput:
     def _emit(self, signal: NDArray[np.float32]) -> NDArray[np.int16]:
         self._position += len(signal)
         return to_int16(signal)
+
+
+def _encoding(format_: SampleFormat) -> Encoding:
+    match format_:
+        case "wav" | "legacy":
+            return "s16"
+        case raw:
+            return raw
