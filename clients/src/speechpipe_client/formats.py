@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from speechpipe_client.transcript import Segment
+from speechpipe_client.segment import Segment
 from speechpipe_common.subtitles import Cue, caption_cues, srt, translation_cues, vtt
 from speechpipe_common.wire import WireWord
 

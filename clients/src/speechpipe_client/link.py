@@ -8,7 +8,8 @@ from contextlib import suppress
 from speechpipe_client.backoff import Backoff
 from speechpipe_client.closing import Done, Refused, Retry
 from speechpipe_client.connection import Connection, ConnectionLost, Traffic, resuming
-from speechpipe_client.errors import GatewayUnreachable, ProtocolError
+from speechpipe_client.errors import GatewayUnreachable, ProtocolError, SessionLost
+from speechpipe_client.events import Lost, back, event_of, opened
 from speechpipe_client.inbox import Deduplicator, EventQueue
 from speechpipe_client.options import Endpoint, Limits, SessionOptions
 from speechpipe_client.outbox import Outbox
@@ -40,6 +41,7 @@ class Link:
         self._backoff = Backoff(opening, random.random)
         self._turn = 0
         self._pulse = asyncio.Event()
+        self._lost_at: float | None = None
 
     def notify(self) -> None:
         """Something changed: let every ``wait_until`` look again."""
@@ -83,10 +85,22 @@ class Link:
             if tried_all:
                 raise ending.error
             return
-        wait = self._backoff.next(asyncio.get_running_loop().time(), ending.wait)
+        now = asyncio.get_running_loop().time()
+        if self.opened is not None and self._lost_at is None:
+            self._lost_at = now
+            self.events.put(Lost(ending.error))
+            self.notify()
+        wait = self._backoff.next(now, ending.wait)
         if wait is None:
-            raise ending.error
+            raise ending.error if self.opened is None else self._given_up(ending) from ending.error
         await asyncio.sleep(wait)
+
+    def _given_up(self, ending: Retry) -> SessionLost:
+        patience = self._limits.patience_seconds
+        return SessionLost(
+            f"the connection was lost and did not come back within {patience:g} s: {ending.error}; "
+            "what came before is complete, the rest has to be said in another session"
+        )
 
     async def _connect_and_serve(self) -> None:
         urls = self._endpoint.urls
@@ -133,8 +147,15 @@ class Link:
         self._news.reconnected()
         self.opened = ready
         self._cursor = ready.cursor if self._cursor == "0-0" else self._cursor
-        self.events.put(ready)
+        self._announce(ready)
         self.notify()
+
+    def _announce(self, ready: Ready) -> None:
+        if self._lost_at is None:
+            self.events.put(opened(ready))
+            return
+        self.events.put(back(ready, asyncio.get_running_loop().time() - self._lost_at))
+        self._lost_at = None
 
     async def _serve(self, connection: Connection) -> None:
         """Send and receive side by side until the connection is lost.
@@ -181,8 +202,10 @@ class Link:
             acknowledged = self.outbox.acknowledged
             self.outbox.release(message.offset)
             progress = self.outbox.acknowledged > acknowledged
+        elif isinstance(message, Ready):
+            progress = False  # nobody asked for another one
         elif progress := self._news.admit(message):
-            self.events.put(message)
+            self.events.put(event_of(message))
         if progress:
             self._backoff.reset()
         self.notify()
