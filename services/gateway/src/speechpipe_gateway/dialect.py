@@ -6,7 +6,7 @@ state of one connection; both are sans-I/O.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from speechpipe_common.wire import CLOSE_BAD_MESSAGE, ClientMessage, ServerMessage
 
@@ -39,6 +39,13 @@ class Reply:
     """A text frame that the client is sent, after all that was queued for it before."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """Waits in the queue of what a client is sent, for a :class:`Timekeeper`."""
+
+    owed: frozenset[str]
 
 
 Request = ClientMessage | Audio | Reply
@@ -91,6 +98,23 @@ class Dialect(Protocol):
         ...
 
 
+@runtime_checkable
+class Timekeeper(Protocol):
+    """A dialect that is also told how far its session has come; only where its audio passes ``binary``."""
+
+    def heard(self, seconds: float) -> Sequence[Request]:
+        """The session has so much audio now, in seconds from its start."""
+        ...
+
+    def flushed(self, owed: frozenset[str]) -> Sequence[str]:
+        """Text frames for a ``flush``, when all that was queued before it has been said.
+
+        Args:
+            owed: ids of the segments whose finals were still to come when the flush was done.
+        """
+        ...
+
+
 class Entrance(Protocol):
     """How clients of one protocol come in."""
 
@@ -129,8 +153,8 @@ class Entrance(Protocol):
         """
         ...
 
-    def denial(self, status: int, code: str, message: str) -> Mapping[str, Any]:
-        """Body of the HTTP answer to a handshake that is refused."""
+    def denial(self, status: int, code: str, message: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Body and headers of the HTTP answer to a handshake that is refused."""
         ...
 
     def error(self, code: str, message: str, close: int) -> tuple[str, int]:

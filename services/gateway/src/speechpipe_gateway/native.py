@@ -146,9 +146,9 @@ class NativeEntrance:
         """All else is said in messages."""
         return NativeProtocol(authenticated=authenticated, sample_rate=sample_rate)
 
-    def denial(self, status: int, code: str, message: str) -> Mapping[str, Any]:
+    def denial(self, status: int, code: str, message: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Code and message."""
-        return {"code": code, "message": message}
+        return {"code": code, "message": message}, {}
 
     def error(self, code: str, message: str, close: int) -> tuple[str, int]:
         """An ``error`` with the close code that follows."""

@@ -8,6 +8,7 @@ from fastapi import WebSocket
 from redis.exceptions import RedisError
 from starlette.websockets import WebSocketState
 
+from speechpipe_common.keys import SAMPLE_RATE
 from speechpipe_common.languages import UnknownLanguage
 from speechpipe_common.logs import get_logger
 from speechpipe_common.store import ResumeDeniedError
@@ -34,7 +35,7 @@ from speechpipe_gateway.app.intake import Intake, Said, Silence
 from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.choices import languages, with_hints
-from speechpipe_gateway.dialect import Audio, Dialect, ProtocolError, Reply, Request
+from speechpipe_gateway.dialect import Audio, Dialect, Flushed, ProtocolError, Reply, Request, Timekeeper
 from speechpipe_gateway.live.factory import Opened
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.media import MediaError
@@ -229,7 +230,7 @@ class Connection:
             case Reply():
                 self._outbox.put(request)
             case Audio(frame) if self._opened is not None:
-                self._hearing.feed(self._opened, frame)
+                await self._take(self._opened, frame)
             case Flush() | Stop():
                 await self._finalise(stop=isinstance(request, Stop))
             case Keepalive():
@@ -271,6 +272,12 @@ class Connection:
             session = self._opened.session
             session.do(session.core.choose(options))
 
+    async def _take(self, opened: Opened, frame: bytes) -> None:
+        self._hearing.feed(opened, frame)
+        if isinstance(self._dialect, Timekeeper):
+            for request in self._dialect.heard(opened.audio.position / SAMPLE_RATE):
+                await self._handle(request)
+
     async def _finalise(self, *, stop: bool) -> None:
         if self._opened is None:
             return
@@ -282,6 +289,8 @@ class Connection:
             session.do(session.core.stop(time.time()))
         else:
             session.do(session.core.flush(time.time()))
+            if isinstance(self._dialect, Timekeeper):
+                self._outbox.put(Flushed(frozenset(map(str, session.core.ledger.segments))))
 
     def _refuse(self, code: str, message: str, close: int) -> None:
         self._services.metrics.protocol_errors.labels(code).inc()

@@ -100,7 +100,8 @@ class Gateway:
             close = CLOSE_AUTH if status == 401 else CLOSE_BAD_MESSAGE
             await self._close(socket, entrance, Error(code=code, message=message, close=close))
         else:
-            await socket.send_denial_response(JSONResponse(dict(entrance.denial(status, code, message)), status))
+            body, headers = entrance.denial(status, code, message)
+            await socket.send_denial_response(JSONResponse(dict(body), status, dict(headers)))
 
     async def _refuse(self, socket: WebSocket, entrance: Entrance, refusal: Refuse) -> None:
         """Refuse for now: 503 with Retry-After for programs, error and close for pages."""
@@ -108,8 +109,10 @@ class Gateway:
         if "origin" in socket.headers:
             await self._close(socket, entrance, Error(code=refusal.code, message=refusal.message, close=CLOSE_FULL))
             return
-        body = {**entrance.denial(503, refusal.code, refusal.message), "retry_after": refusal.retry_after}
-        await socket.send_denial_response(JSONResponse(body, 503, {"Retry-After": str(refusal.retry_after)}))
+        said, headers = entrance.denial(503, refusal.code, refusal.message)
+        body = {**said, "retry_after": refusal.retry_after}
+        headers = {**headers, "Retry-After": str(refusal.retry_after)}
+        await socket.send_denial_response(JSONResponse(body, 503, headers))
 
     async def _close(self, socket: WebSocket, entrance: Entrance, error: Error) -> None:
         await socket.accept(subprotocol=entrance.subprotocol(socket.scope.get("subprotocols", [])))

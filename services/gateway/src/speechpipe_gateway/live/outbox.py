@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from speechpipe_common.wire import CLOSE_SERVER, Realtime, ServerMessage, Translation
-from speechpipe_gateway.dialect import Reply
+from speechpipe_gateway.dialect import Flushed, Reply
 
 MAX_WAITING = 1_000
 """Messages after which a client that does not read is cut off; it can resume and gets them again."""
@@ -19,15 +19,18 @@ class Goodbye:
     reason: str
 
 
+Outgoing = ServerMessage | Reply | Flushed
+
+
 class Outbox:
     """A bounded, coalescing queue between a session and its socket."""
 
     def __init__(self) -> None:
-        self._waiting: deque[ServerMessage | Reply | Goodbye] = deque()
+        self._waiting: deque[Outgoing | Goodbye] = deque()
         self._filled = asyncio.Event()
         self.closing = False
 
-    def put(self, message: ServerMessage | Reply) -> None:
+    def put(self, message: Outgoing) -> None:
         """Queue a message; a partial takes the place of the one before it for the same segment."""
         if self.closing:
             return
@@ -50,7 +53,7 @@ class Outbox:
             self._waiting.append(Goodbye(code, reason))
             self._filled.set()
 
-    async def take(self) -> ServerMessage | Reply | Goodbye:
+    async def take(self) -> Outgoing | Goodbye:
         """The next message, when there is one."""
         while not self._waiting:
             self._filled.clear()
@@ -58,11 +61,11 @@ class Outbox:
         return self._waiting.popleft()
 
 
-def _supersedes(message: ServerMessage | Reply) -> bool:
+def _supersedes(message: Outgoing) -> bool:
     return isinstance(message, Realtime) or (isinstance(message, Translation) and not message.is_final)
 
 
-def _same_slot(waiting: ServerMessage | Reply | Goodbye, message: ServerMessage | Reply) -> bool:
+def _same_slot(waiting: Outgoing | Goodbye, message: Outgoing) -> bool:
     match waiting, message:
         case Realtime(segment_id=a), Realtime(segment_id=b):
             return a == b
