@@ -17,6 +17,8 @@ from speechpipe_client.options import RawFormat
 
 BLOCK_SECONDS: Final = 0.1
 
+_SAMPLE_BYTES: Final = 2
+
 _WINDOW_SECONDS: Final = 0.02
 _SPEECH_FLOOR: Final = 0.02
 """RMS of a 20 ms window, as a share of the loudest one's (-34 dB), above which it counts as speech."""
@@ -52,6 +54,11 @@ class AudioFile:
         """Length."""
         return self.frames / self.sample_rate
 
+    @property
+    def bytes_per_second(self) -> int:
+        """Of what ``blocks`` gives."""
+        return self.sample_rate * self.channels * _SAMPLE_BYTES
+
     @classmethod
     def open(cls, path: str | os.PathLike[str], pace: Pace | Literal["realtime", "fast"] = Pace.FAST) -> "AudioFile":
         """Look at a file's header.
@@ -76,7 +83,7 @@ class AudioFile:
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """What ``blocks`` gives, at the file's pace."""
-        return paced(self.blocks(), self.pace, self.sample_rate * self.channels * 2)
+        return paced(self.blocks(), self.pace, self.bytes_per_second)
 
     def blocks(self) -> Iterator[bytes]:
         """PCM16LE blocks of 100 ms, channels interleaved.

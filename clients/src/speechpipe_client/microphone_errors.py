@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -35,16 +36,26 @@ class MicrophoneDenied(MicrophoneError):
     """The system does not let this program listen."""
 
 
-def not_found(device: str | int | None, said: str, devices: Path = _SOUND_DEVICES) -> MicrophoneError:
+def _readable(path: Path) -> bool:
+    return os.access(path, os.R_OK)
+
+
+def not_found(
+    device: str | int | None,
+    said: str,
+    devices: Path = _SOUND_DEVICES,
+    readable: Callable[[Path], bool] = _readable,
+) -> MicrophoneError:
     """The error for a device that PortAudio does not find.
 
     Args:
         device: what was asked for; None for the default one.
         said: PortAudio's own words.
         devices: folder of the sound devices, on Linux.
+        readable: whether this program may read one of them.
     """
     recorders = list(devices.glob("pcmC*c")) if devices.is_dir() else []
-    if recorders and not any(os.access(recorder, os.R_OK) for recorder in recorders):
+    if recorders and not any(map(readable, recorders)):
         return refusal(str(device or "the microphone"), f"{recorders[0]} may not be read")
     if device is None:
         return NoMicrophone(
