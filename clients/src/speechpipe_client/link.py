@@ -117,26 +117,29 @@ class Link:
             await connection.close()
 
     async def _greet(self, connection: Connection) -> None:
-        if self.opened is None:
-            await connection.send(self._options.languages())
-            await connection.send(self._options.start())
-        else:
-            opened = self.opened
-            resume = Resume(
-                session_id=opened.session_id,
-                token=opened.token,
-                cursor=self._cursor,
-                offset=self.outbox.acknowledged,
-            )
-            await connection.send(resume)
+        # Where a gateway refuses at once, sending fails before its reason was read: receiving raises it.
+        with suppress(ConnectionLost):
+            for message in self._greeting():
+                await connection.send(message)
         try:
             async with asyncio.timeout(self._limits.handshake_seconds):
-                while not isinstance(message := await connection.receive(), Ready):
-                    self._take(message)
+                while not isinstance(answer := await connection.receive(), Ready):
+                    self._take(answer)
         except TimeoutError as error:
             late = GatewayUnreachable(f"the gateway did not answer within {self._limits.handshake_seconds:g} s")
             raise ConnectionLost(Retry(late)) from error
-        self._begin(message)
+        self._begin(answer)
+
+    def _greeting(self) -> tuple[ClientMessage, ...]:
+        if self.opened is None:
+            return self._options.languages(), self._options.start()
+        resume = Resume(
+            session_id=self.opened.session_id,
+            token=self.opened.token,
+            cursor=self._cursor,
+            offset=self.outbox.acknowledged,
+        )
+        return (resume,)
 
     def _begin(self, ready: Ready) -> None:
         if self.opened is not None and not (ready.resumed and ready.session_id == self.opened.session_id):
