@@ -9,12 +9,13 @@ from pydantic import Field, field_validator, model_validator
 from speechpipe_common.addresses import JWKS_URL
 from speechpipe_common.keys import AUDIO_TTL_SECONDS
 from speechpipe_common.languages import resolve
-from speechpipe_common.settings import Port, ServiceSettings
+from speechpipe_common.settings import Port
 from speechpipe_common.shards import MOST_SHARDS
+from speechpipe_gateway.settings_files import FileSettings
 from speechpipe_gateway.tokens.rules import ALGORITHMS, TokenRule
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(FileSettings):
     """Settings of the gateway: WebSocket audio in, captions out."""
 
     gateway_host: str = Field(

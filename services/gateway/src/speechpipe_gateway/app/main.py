@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -18,6 +19,7 @@ from speechpipe_common.tracing import open_tracing
 from speechpipe_gateway.admission import Limits, has_room
 from speechpipe_gateway.app.credentials import open_credentials
 from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.files import Files, open_files
 from speechpipe_gateway.app.listening import bind
 from speechpipe_gateway.app.page import add_page
 from speechpipe_gateway.app.processes import serve_many
@@ -86,6 +88,7 @@ async def serve(
         stack.push_async_callback(tracing.close)
         services = _services(settings, SessionFactory(settings, shards, metrics, tracing, instance), vad, metrics)
         gateway = Gateway(services, door, settings.origins)
+        files = open_files(services, door, settings)
         source = HealthSource(
             instance_id=instance,
             registry=registry,
@@ -110,15 +113,21 @@ async def serve(
             gc.collect()
             gc.freeze()
             listener = bind(settings.gateway_host, settings.gateway_port, shared=shared)
-            await _serve_http(settings, listener, gateway, shards, stop)
+            await _serve_http(settings, listener, gateway, files, shards, stop)
             for task in running:
                 task.cancel()
 
 
 async def _serve_http(
-    settings: GatewaySettings, listener: socket.socket, gateway: Gateway, shards: Shards, stop: asyncio.Event
+    settings: GatewaySettings,
+    listener: socket.socket,
+    gateway: Gateway,
+    files: Files,
+    shards: Shards,
+    stop: asyncio.Event,
 ) -> None:
     application = create_app(gateway)
+    files.add_to(application)
     add_page(
         application,
         needs_key=settings.auth == "required",
@@ -146,7 +155,9 @@ async def _serve_http(
     log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1], path="/ws")
     await stop.wait()
     await gateway.drain()
-    await shards.drain(settings.drain_seconds)
+    began = time.monotonic()
+    await files.drain(settings.drain_seconds / 2)
+    await shards.drain(settings.drain_seconds - (time.monotonic() - began))
     server.should_exit = True
     await serving
 
