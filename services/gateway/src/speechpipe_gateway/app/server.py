@@ -18,6 +18,7 @@ from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.dialect import Entrance, ProtocolError
 from speechpipe_gateway.handshake import origin_allowed
 from speechpipe_gateway.native import NativeEntrance
+from speechpipe_gateway.openai_realtime import RealtimeEntrance
 
 log = get_logger(__name__)
 
@@ -121,7 +122,7 @@ class Gateway:
         await socket.close(code, error.message[:120])
 
 
-ENTRANCES: Final[tuple[Entrance, ...]] = (NativeEntrance(),)
+ENTRANCES: Final[tuple[Entrance, ...]] = (NativeEntrance(), RealtimeEntrance())
 """The protocols that clients may speak."""
 
 
