@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-SampleFormat = Literal["s16", "f32", "mulaw", "alaw", "wav", "legacy"]
+SampleFormat = Literal["s16", "f32", "mulaw", "alaw", "wav", "webm", "ogg", "opus", "legacy"]
 
 CLOSE_DONE: Final = 1000
 CLOSE_RESTART: Final = 1012

@@ -4,7 +4,7 @@ The session behind them is one and the same. An :class:`Entrance` decides on a h
 state of one connection; both are sans-I/O.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,13 +42,20 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Text frames that are decided on when all that was queued before has been said."""
+
+    say: Callable[[], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Flushed:
     """Waits in the queue of what a client is sent, for a :class:`Timekeeper`."""
 
     owed: frozenset[str]
 
 
-Request = ClientMessage | Audio | Reply
+Request = ClientMessage | Audio | Reply | Later
 """What a dialect makes of a frame; the native protocol's messages are what a session understands."""
 
 
@@ -100,7 +107,10 @@ class Dialect(Protocol):
 
 @runtime_checkable
 class Timekeeper(Protocol):
-    """A dialect that is also told how far its session has come; only where its audio passes ``binary``."""
+    """A dialect whose messages have nothing but times and their order: it gets finals in the order of their segments.
+
+    It is also told how far its session has come, and its audio passes ``binary``.
+    """
 
     def heard(self, seconds: float) -> Sequence[Request]:
         """The session has so much audio now, in seconds from its start."""

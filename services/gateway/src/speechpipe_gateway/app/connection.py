@@ -35,8 +35,9 @@ from speechpipe_gateway.app.intake import Intake, Said, Silence
 from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.choices import languages, with_hints
-from speechpipe_gateway.dialect import Audio, Dialect, Flushed, ProtocolError, Reply, Request, Timekeeper
+from speechpipe_gateway.dialect import Audio, Dialect, Flushed, Later, ProtocolError, Reply, Request, Timekeeper
 from speechpipe_gateway.live.factory import Opened
+from speechpipe_gateway.live.ordering import InOrder
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.media import MediaError
 from speechpipe_gateway.vad import VadError
@@ -80,7 +81,7 @@ class Connection:
         self._resuming = resuming
         self._dialect = dialect
         self._budget = Budget(services.limits.messages_per_second, time.monotonic())
-        self._outbox = Outbox()
+        self._outbox = Outbox(InOrder() if isinstance(dialect, Timekeeper) else None)
         self._options = services.options
         self._opened: Opened | None = None
         self._intake = Intake(socket)
@@ -226,8 +227,8 @@ class Connection:
                 self._opened = await self._services.factory.resume(request, self._key_id, self._outbox)
                 self._unconfirmed = True
                 self._options = self._opened.session.core.options
-                self._listen()
-            case Reply():
+                self._listen(self._opened)
+            case Reply() | Later():
                 self._outbox.put(request)
             case Audio(frame) if self._opened is not None:
                 await self._take(self._opened, frame)
@@ -252,10 +253,10 @@ class Connection:
                 raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
         self._options = with_hints(self._options, request)
         self._opened = await self._services.factory.open(request, self._options, self._key_id, self._outbox)
-        self._listen()
+        self._listen(self._opened)
 
-    def _listen(self) -> None:
-        if self._dialect.binary_is_audio:
+    def _listen(self, opened: Opened) -> None:
+        if self._hearing.begin(opened) and self._dialect.binary_is_audio:
             self._intake.listen(self._hear)
 
     def _choose(self, request: SetLangs) -> None:
@@ -273,7 +274,7 @@ class Connection:
             session.do(session.core.choose(options))
 
     async def _take(self, opened: Opened, frame: bytes) -> None:
-        self._hearing.feed(opened, frame)
+        await self._hearing.take(opened, frame)
         if isinstance(self._dialect, Timekeeper):
             for request in self._dialect.heard(opened.audio.position / SAMPLE_RATE):
                 await self._handle(request)
@@ -285,12 +286,14 @@ class Connection:
         if stop:
             self._stopped = True
             self._intake.listen(None)
+            await self._hearing.drain(self._opened)
             self._hearing.finish(self._opened)
             session.do(session.core.stop(time.time()))
         else:
             session.do(session.core.flush(time.time()))
             if isinstance(self._dialect, Timekeeper):
-                self._outbox.put(Flushed(frozenset(map(str, session.core.ledger.segments))))
+                owed = self._outbox.held | session.core.ledger.segments.keys()
+                self._outbox.put(Flushed(frozenset(map(str, owed))))
 
     def _refuse(self, code: str, message: str, close: int) -> None:
         self._services.metrics.protocol_errors.labels(code).inc()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from speechpipe_gateway.dialect import Dialect, Flushed, Reply, Timekeeper
+from speechpipe_gateway.dialect import Dialect, Flushed, Later, Reply, Timekeeper
 from speechpipe_gateway.live.outbox import Goodbye, Outbox, Outgoing
 
 SEND_SECONDS = 30.0
@@ -35,6 +35,8 @@ def _texts(dialect: Dialect, message: Outgoing) -> Sequence[str]:
     match message:
         case Reply(text):
             return (text,)
+        case Later(say):
+            return say()
         case Flushed(owed):
             return dialect.flushed(owed) if isinstance(dialect, Timekeeper) else ()
     return dialect.said(message)

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from speechpipe_common.wire import CLOSE_SERVER, Realtime, ServerMessage, Translation
-from speechpipe_gateway.dialect import Flushed, Reply
+from speechpipe_gateway.dialect import Flushed, Later, Reply
+from speechpipe_gateway.live.ordering import NOTHING, InOrder
 
 MAX_WAITING = 1_000
 """Messages after which a client that does not read is cut off; it can resume and gets them again."""
@@ -19,16 +21,31 @@ class Goodbye:
     reason: str
 
 
-Outgoing = ServerMessage | Reply | Flushed
+Outgoing = ServerMessage | Reply | Later | Flushed
 
 
 class Outbox:
-    """A bounded, coalescing queue between a session and its socket."""
+    """A bounded, coalescing queue between a session and its socket.
 
-    def __init__(self) -> None:
+    Args:
+        order: puts captions in order; None leaves them as they come.
+    """
+
+    def __init__(self, order: InOrder | None = None) -> None:
+        self._order = order
         self._waiting: deque[Outgoing | Goodbye] = deque()
         self._filled = asyncio.Event()
         self.closing = False
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Segments whose finals are here, waiting for earlier ones."""
+        return self._order.held if self._order else frozenset()
+
+    def say(self, message: ServerMessage, owed: Collection[int] = NOTHING) -> None:
+        """Queue what a session says; ``owed``: segments whose finals it still owes."""
+        for due in (message,) if self._order is None else self._order.take(message, owed):
+            self.put(due)
 
     def put(self, message: Outgoing) -> None:
         """Queue a message; a partial takes the place of the one before it for the same segment."""

@@ -5,11 +5,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe_common.wire import SampleFormat, Start
+from speechpipe_common.wire import Start
+from speechpipe_gateway.containers.kinds import RATE, Container
 from speechpipe_gateway.media.errors import MediaError
 from speechpipe_gateway.media.legacy import LegacyReader
 from speechpipe_gateway.media.offsets import Offsets
-from speechpipe_gateway.media.pcm import Encoding, PcmFormat, to_int16, to_mono
+from speechpipe_gateway.media.pcm import PcmFormat, to_int16, to_mono
 from speechpipe_gateway.media.resample import Resampler
 from speechpipe_gateway.media.wav import WavReader
 
@@ -40,7 +41,7 @@ class AudioInput:
 
     Args:
         start: What the client declared. For ``wav`` the header decides rate and channels; for ``legacy`` the first
-            frame's metadata does, as far as it names them.
+            frame's metadata does, as far as it names them. A container is unpacked before it comes here.
         first_sample: Session offset (samples) of the first frame that this connection sends.
 
     Raises:
@@ -48,7 +49,9 @@ class AudioInput:
     """
 
     def __init__(self, start: Start, first_sample: int = 0) -> None:
-        self._declared = PcmFormat(start.sample_rate, start.channels, _encoding(start.format))
+        self._declared = _declared(start)
+        self.container: Container | None = start.format if start.format in ("webm", "ogg", "opus") else None
+        """What the client's frames must be unpacked from."""
         self._reader: _Reader
         if start.format == "wav":
             self._reader = WavReader()
@@ -121,9 +124,11 @@ class AudioInput:
         return to_int16(signal)
 
 
-def _encoding(format_: SampleFormat) -> Encoding:
-    match format_:
+def _declared(start: Start) -> PcmFormat:
+    match start.format:
+        case "webm" | "ogg" | "opus":
+            return PcmFormat(RATE, 1, "s16")
         case "wav" | "legacy":
-            return "s16"
+            return PcmFormat(start.sample_rate, start.channels, "s16")
         case raw:
-            return raw
+            return PcmFormat(start.sample_rate, start.channels, raw)
