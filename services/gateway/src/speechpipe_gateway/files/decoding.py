@@ -21,7 +21,7 @@ STALL_SECONDS: Final = 60.0
 """How long the decoder may take for the next second of audio, its start included."""
 _WHY_BYTES: Final = 4_096
 _INHERITED: Final = ("PATH", "LANG", "LD_LIBRARY_PATH")
-_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 log = get_logger(__name__)
 
@@ -48,7 +48,7 @@ class Decoder:
         self._file.seek(0)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-I", "-m", PROGRAM, self._container),
+            *("-I", "-B", "-m", PROGRAM, self._container),
             stdin=self._file,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
