@@ -106,7 +106,7 @@ class Connection:
                 task.cancel()
             await asyncio.gather(sender, receiver, return_exceptions=True)
             self._intake.listen(None)
-            self._hearing.close()
+            await self._hearing.end()
             self._place.close()
             if self._opened is not None and self._opened.session.outbox is self._outbox:
                 self._opened.session.detach()

@@ -132,8 +132,12 @@ class Hearing:
         """The connection is over: nobody waits for votes any more."""
         if self._asked is not None:
             self._asked.cancel()
+
+    async def end(self) -> None:
+        """The same where a container may be open."""
+        self.close()
         if self._container is not None:
-            self._container.kill()
+            await self._container.close()
 
     async def _feed_all(self, opened: Opened, blocks: AsyncIterator[bytes]) -> None:
         """However much a few bytes hold, it is taken as slowly as if it had been sent as samples."""

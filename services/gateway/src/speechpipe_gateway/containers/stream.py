@@ -73,11 +73,13 @@ class ContainerStream:
         async for pcm in self._answers(self._process, last=True):
             yield pcm
 
-    def kill(self) -> None:
-        """End the process, wherever it is; the event loop sees to what remains of it."""
+    async def close(self) -> None:
+        """End the process, wherever it is."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
+            # Its last words are read too: the pipes are closed only then.
+            await self._process.communicate()
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._began = self._clock()
