@@ -5,7 +5,8 @@ from typing import Final
 
 from fastapi import FastAPI, WebSocket
 from fastapi.telemetry import TelemetryConfig
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocketDisconnect
 
 from speechpipe_common.logs import get_logger
@@ -15,6 +16,7 @@ from speechpipe_gateway.app.connection import Connection
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.auth import ApiKey
+from speechpipe_gateway.deepgram import DeepgramEntrance
 from speechpipe_gateway.dialect import Entrance, ProtocolError
 from speechpipe_gateway.handshake import origin_allowed
 from speechpipe_gateway.native import NativeEntrance
@@ -122,8 +124,16 @@ class Gateway:
         await socket.close(code, error.message[:120])
 
 
-ENTRANCES: Final[tuple[Entrance, ...]] = (NativeEntrance(), RealtimeEntrance())
+ENTRANCES: Final[tuple[Entrance, ...]] = (NativeEntrance(), RealtimeEntrance(), DeepgramEntrance())
 """The protocols that clients may speak."""
+
+
+async def _without_upgrade(request: Request, entrance: Entrance) -> Response:
+    """A request that asks for no WebSocket, where there is nothing else."""
+    message = f"{entrance.path} is a WebSocket, open one there; whole files go to POST /v1/audio/transcriptions"
+    status, hint = (426, {"Upgrade": "websocket"}) if request.method == "GET" else (405, {"Allow": "GET"})
+    body, headers = entrance.denial(status, "websocket_only", message)
+    return JSONResponse(dict(body), status, {**headers, **hint})
 
 
 def create_app(gateway: Gateway) -> FastAPI:
@@ -133,4 +143,5 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Speechpipe gateway", openapi_url=None, docs_url=None, redoc_url=None, telemetry=own)
     for entrance in ENTRANCES:
         app.router.add_websocket_route(entrance.path, partial(gateway.endpoint, entrance=entrance))
+        app.router.add_route(entrance.path, partial(_without_upgrade, entrance=entrance), ["GET", "POST"])
     return app
