@@ -75,6 +75,13 @@ def test_what_a_browser_has_is_not_sent_again(gateway: GatewayProcess):
     assert headers["Cache-Control"] == "no-cache"
 
 
+def test_what_start_needs_is_kept_by_version(gateway: GatewayProcess):
+    """The part that is loaded late is kept for good under its version's name, and asked for again under any other."""
+    worklet = json.loads(ask(gateway, "/page/config.json")[2])["worklet"]
+    assert "immutable" in ask(gateway, f"/page/{worklet}")[1]["Cache-Control"]
+    assert ask(gateway, "/page/worklet.js?v=old")[1]["Cache-Control"] == "no-cache"
+
+
 def test_a_part_is_compressed_for_who_reads_that(gateway: GatewayProcess):
     """The same file comes with gzip and without, as asked for, and HEAD has its headers alone."""
     _, plain_headers, plain = ask(gateway, "/page/style.css")

@@ -32,8 +32,6 @@ _KINDS: Final[Mapping[str, str]] = {
 _FEATURES: Final = ("microphone", "display-capture", "fullscreen", "screen-wake-lock")
 _WITHHELD: Final = ("camera", "geolocation", "payment", "usb", "serial", "hid", "midi")
 _HEADERS: Final[Mapping[str, str]] = {
-    # Always asked for again, and nearly always answered with 304: a rollout shows at the next visit.
-    "Cache-Control": "no-cache",
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -44,6 +42,13 @@ _HEADERS: Final[Mapping[str, str]] = {
         [f"{name}=(self)" for name in _FEATURES] + [f"{name}=()" for name in _WITHHELD],
     ),
 }
+_ASKED_AGAIN: Final = "no-cache"
+"""Nearly always answered with 304: a rollout shows at the next visit."""
+
+_FOR_GOOD: Final = "max-age=31536000, immutable"
+_WORKLET: Final = "worklet.js"
+"""Loaded when somebody presses Start, maybe while the gateway is away: a browser keeps it, by its version."""
+
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 
 
@@ -54,7 +59,8 @@ class PageFile:
     kind: str
     body: bytes
     zipped: bytes
-    etag: str
+    version: str
+    """Changes with the body."""
 
     @classmethod
     def of(cls, name: str, body: bytes) -> "PageFile":
@@ -64,8 +70,12 @@ class PageFile:
             KeyError: what ends like this is no part of a page.
         """
         kind = _KINDS[name.rpartition(".")[2]]
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return cls(kind, body, gzip.compress(body, 9, mtime=0), etag)
+        return cls(kind, body, gzip.compress(body, 9, mtime=0), hashlib.sha256(body).hexdigest()[:32])
+
+    @property
+    def etag(self) -> str:
+        """As in the header."""
+        return f'"{self.version}"'
 
 
 def page_files(*, needs_key: bool, options: Options) -> dict[str, PageFile]:
@@ -82,7 +92,7 @@ def page_files(*, needs_key: bool, options: Options) -> dict[str, PageFile]:
         if entry.is_file() and entry.name.rpartition(".")[2] in _KINDS
     }
     files["/"] = files.pop(FOLDER + "index.html")
-    files[FOLDER + "config.json"] = PageFile.of("config.json", _config(needs_key, options))
+    files[FOLDER + "config.json"] = PageFile.of("config.json", _config(files, needs_key, options))
     return files
 
 
@@ -111,7 +121,13 @@ def add_page(app: FastAPI, *, needs_key: bool, options: Options) -> None:
 
 def _answering(file: PageFile) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def answer(request: Request) -> Response:
-        headers = {**_HEADERS, "ETag": file.etag, "Content-Security-Policy": policy(request.headers.get("host"))}
+        kept = request.query_params.get("v") == file.version
+        headers = {
+            **_HEADERS,
+            "Cache-Control": _FOR_GOOD if kept else _ASKED_AGAIN,
+            "ETag": file.etag,
+            "Content-Security-Policy": policy(request.headers.get("host")),
+        }
         if file.etag in _known(request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=headers)
         if "gzip" in request.headers.get("accept-encoding", ""):
@@ -126,10 +142,17 @@ def _known(header: str) -> set[str]:
     return {tag.strip().removeprefix("W/") for tag in header.split(",")}
 
 
-def _config(needs_key: bool, options: Options) -> bytes:
+def _config(files: Mapping[str, PageFile], needs_key: bool, options: Options) -> bytes:
     languages = [
         {"code": one.code, "name": one.name, "aliases": one.aliases, "heard": one.whisper} for one in all_languages()
     ]
+    worklet = f"{_WORKLET}?v={files[FOLDER + _WORKLET].version}"
     return msgspec.json.encode(
-        {"key": needs_key, "source": options.source or "auto", "targets": options.targets, "languages": languages}
+        {
+            "key": needs_key,
+            "source": options.source or "auto",
+            "targets": options.targets,
+            "worklet": worklet,
+            "languages": languages,
+        }
     )

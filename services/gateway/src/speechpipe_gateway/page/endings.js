@@ -93,6 +93,8 @@ export function sourceError(error, source) {
       return "Browsers give sound only to pages at https:// or localhost. Open this page there, or choose a file.";
     case "EncodingError":
       return "This file cannot be read as audio. Try WAV, MP3, M4A, Ogg, FLAC or WebM.";
+    case "Unreachable":
+      return "The server does not answer, and this page is not loaded whole. Load it again when the server is back.";
     case "NotSupportedError":
       return tab ? "This browser cannot share a tab's sound." : "This browser cannot record sound.";
     default:

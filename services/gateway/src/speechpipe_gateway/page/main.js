@@ -7,7 +7,7 @@ import { Indicators } from "./indicators.js";
 import { Listening } from "./listening.js";
 import { Looks } from "./settings.js";
 import { listen } from "./shortcuts.js";
-import { openFile, openMicrophone, openTab } from "./sources.js";
+import { openFile, openMicrophone, openTab, prepareCapture } from "./sources.js";
 import { Stage } from "./stage.js";
 import { write } from "./subtitles.js";
 import { Transcript } from "./transcript.js";
@@ -157,7 +157,9 @@ function socketAddress() {
 }
 
 try {
-  start(await (await fetch(new URL("page/config.json", document.baseURI))).json());
+  const config = await (await fetch(new URL("page/config.json", document.baseURI))).json();
+  await prepareCapture(config.worklet);
+  start(config);
 } catch {
   indicators.say("The server does not answer. It may be down, or the network is. Load this page again.");
 }

@@ -13,6 +13,14 @@ class SourceError extends Error {
   }
 }
 
+let worklet;
+
+/** Have what runs in the audio thread at hand before the server may go away. @param {string} name with its version. */
+export async function prepareCapture(name) {
+  worklet = new URL(name, import.meta.url);
+  await fetch(worklet);
+}
+
 export async function openMicrophone() {
   if (!window.isSecureContext) throw new SourceError("Insecure");
   if (!navigator.mediaDevices?.getUserMedia) throw new SourceError("NotSupportedError");
@@ -55,7 +63,9 @@ class StreamSource {
 
   async start(onBlock, onEnd) {
     const { context, stream } = this;
-    await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
+    await context.audioWorklet.addModule(worklet).catch(() => {
+      throw new SourceError("Unreachable");
+    });
     await context.resume();
     this.node = new AudioWorkletNode(context, "capture");
     this.node.port.onmessage = ({ data }) => onBlock(data);
@@ -71,7 +81,7 @@ class StreamSource {
       track.stop();
     }
     if (this.node) this.node.port.onmessage = null;
-    this.context.close();
+    if (this.context.state !== "closed") this.context.close();
   }
 }
 

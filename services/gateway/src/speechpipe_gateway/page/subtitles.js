@@ -34,10 +34,28 @@ export function cuesOf(segment, target = null) {
   const language = target ?? segment.language;
   const glue = UNSPACED.has(language) ? "" : " ";
   if (target === null && segment.words.length) {
-    const tokens = segment.words.map((word) => ({ ...word, text: word.text.trim(), glue })).filter((word) => word.text);
-    return readable(grouped(tokens).map(cue));
+    return readable(grouped(joined(segment.words, segment.text, glue)).map(cue));
   }
   return readable(grouped(spread(textOf(segment, target), glue, segment.start, segment.end)).map(cue));
+}
+
+/** Words as the text spells them: what stands there without a space, such as the parts of “e-mail”, is one word. */
+function joined(words, text, glue) {
+  const tokens = [];
+  let place = 0;
+  for (const word of words) {
+    const written = word.text.trim();
+    if (!written) continue;
+    const found = text.indexOf(written, place);
+    const apart = found < 0 || /\s/.test(text.slice(place, found));
+    if (found >= 0) place = found + written.length;
+    if (glue && !apart && tokens.length) {
+      tokens[tokens.length - 1] = { ...tokens.at(-1), text: tokens.at(-1).text + written, end: word.end };
+    } else {
+      tokens.push({ text: written, start: word.start, end: word.end, glue });
+    }
+  }
+  return tokens;
 }
 
 function spread(text, glue, start, end) {
@@ -93,8 +111,8 @@ function balanced(group) {
 function filled(group, width) {
   const lines = [];
   for (const { text, glue } of group) {
-    const joined = lines.length ? lines.at(-1) + glue + text : text;
-    if (lines.length && joined.length <= width) lines[lines.length - 1] = joined;
+    const longer = lines.length ? lines.at(-1) + glue + text : text;
+    if (lines.length && longer.length <= width) lines[lines.length - 1] = longer;
     else lines.push(text);
   }
   return lines;

@@ -1,0 +1,35 @@
+"""What the browser's microphone plays, and the file that is given to it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from speech import clips
+
+RATE = 16_000
+LEAD_SECONDS = 2.5
+"""Quiet before the first word: the browser plays from when the microphone is opened."""
+
+PAUSE_SECONDS = 1.2
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A WAV file, and the words in it."""
+
+    path: Path
+    said: str
+    seconds: float
+
+
+def make_talk(path: Path) -> Talk:
+    """Write the 16 kHz clips of the fault suite one after the other."""
+    chosen = clips()[RATE]
+    quiet = np.zeros(round(PAUSE_SECONDS * RATE), np.int16)
+    parts = [np.zeros(round(LEAD_SECONDS * RATE), np.int16)]
+    for clip in chosen:
+        parts += [clip.samples, quiet]
+    samples = np.concatenate(parts)
+    soundfile.write(path, samples, RATE, subtype="PCM_16")
+    return Talk(path, " ".join(clip.text for clip in chosen), len(samples) / RATE)
