@@ -68,7 +68,7 @@ class Client:
 
     def _take(self, requests: list[Request]) -> list[Request]:
         self._read([request.text for request in requests if isinstance(request, Reply)])
-        made = [request for request in requests if not isinstance(request, Reply)]
+        made: list[Request] = [request for request in requests if not isinstance(request, Reply)]
         self.requests += made
         return made
 

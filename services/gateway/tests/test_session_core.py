@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from session_world import CHUNK, CONFIG, QUIET, SOFT, SPEECH, World, transcript
+from session_world import CONFIG, QUIET, SOFT, SPEECH, World, transcript
 
 from speechpipe_common.messages import Delivery, Failure, SegmentRecord, Transcript, Translated
 from speechpipe_common.store import StoredSession
 from speechpipe_common.wire import AudioAck, Error, FinalCaption, Realtime, SpeechStarted, Translation
-from speechpipe_gateway.session import Close, Options, Promote, Release, Replay, Submit, restore
+from speechpipe_gateway.session import CHUNK, Close, Options, Promote, Release, Replay, Submit, restore
 
 
 def spoken(seconds: float = 2.0) -> World:
