@@ -17,7 +17,8 @@ _PAUSE_SECONDS: Final = 1.0
 _SENTENCE_END: Final = (".", "!", "?", "。", "！", "？")  # noqa: RUF001 - the full-width signs are meant
 _CLAUSE_END: Final = (*_SENTENCE_END, ",", ";", ":", "，", "、")  # noqa: RUF001 - the full-width signs are meant
 _CARRIED_WORDS: Final = 3
-_UNSPACED: Final = frozenset({"zh", "ja", "th", "yue", "lo", "km", "my"})
+UNSPACED: Final = frozenset({"zh", "ja", "th", "yue", "lo", "km", "my"})
+"""Languages that are written without spaces between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,30 @@ def vtt_cue(cue: Cue) -> str:
 
 def caption_cues(caption: FinalCaption) -> list[Cue]:
     """Cues of a final, with the times of its words; of the whole segment, by length, when it has no words."""
-    tokens = [
-        _Token(word.text.strip(), word.start, word.end, "" if caption.language in _UNSPACED else " ")
-        for word in caption.words
-        if word.text.strip()
-    ]
+    tokens = _spoken(caption)
     if not tokens:
         return text_cues(caption.text, caption.language, caption.start, caption.end)
     return _cues(tokens)
+
+
+def _spoken(caption: FinalCaption) -> list[_Token]:
+    """A final's words; what its text writes as one, as in "ill-disposed", is one."""
+    tokens: list[_Token] = []
+    spaced, reached, follows = caption.language not in UNSPACED, 0, False
+    for word in caption.words:
+        said = word.text.strip()
+        if not said:
+            continue
+        found = caption.text.find(said, reached)
+        if spaced and follows and found == reached:
+            before = tokens.pop()
+            tokens.append(_Token(before.text + said, before.start, word.end, before.glue))
+        else:
+            tokens.append(_Token(said, word.start, word.end, " " if spaced else ""))
+        # A word whose case or point was changed, where finals were stitched, is not found as it is.
+        follows = found >= 0
+        reached = found + len(said) if follows else reached
+    return tokens
 
 
 def translation_cues(caption: FinalCaption, text: str, language: str) -> list[Cue]:
@@ -87,8 +104,8 @@ def translation_cues(caption: FinalCaption, text: str, language: str) -> list[Cu
 
 def text_cues(text: str, language: str, start: float, end: float) -> list[Cue]:
     """Cues of a text without word times (a translation): time is shared out by characters."""
-    pieces = list(" ".join(text.split())) if language in _UNSPACED else text.split()
-    glue = "" if language in _UNSPACED else " "
+    pieces = list(" ".join(text.split())) if language in UNSPACED else text.split()
+    glue = "" if language in UNSPACED else " "
     total = sum(map(len, pieces))
     if total == 0:
         return []

@@ -9,12 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from speechpipe_common.languages import UnknownLanguage, resolve
-from speechpipe_common.subtitles import Cue, caption_cues, srt, translation_cues, vtt
+from speechpipe_common.subtitles import UNSPACED, Cue, caption_cues, srt, translation_cues, vtt
 from speechpipe_common.wire import FinalCaption, WireWord
 from speechpipe_gateway.files.asking import Ask
 
 ENGLISH: Final = "en"
-_UNSPACED: Final = frozenset({"zh", "ja", "th", "yue", "lo", "km", "my"})
 _SEEK_PER_SECOND: Final = 100
 """Whisper counts in frames of 10 ms."""
 
@@ -40,7 +39,7 @@ class Piece:
     @property
     def glue(self) -> str:
         """What stands between it and the piece before."""
-        return "" if self.language in _UNSPACED else " "
+        return "" if self.language in UNSPACED else " "
 
 
 def full_text(pieces: Sequence[Piece]) -> str:
