@@ -18,7 +18,7 @@ PATIENCE = 120.0
 WORKER = {"DRAIN_SECONDS": "5"}
 STT = WORKER | {"MODEL_SIZE": "base", "DEVICE": "cpu", "COMPUTE_TYPE": "int8", "CPU_THREADS": "1", "BEAM_SIZE": "1"}
 TRANSLATE = WORKER | {"TRANSLATION_ENGINE": "apertium"}
-GATEWAY = {"GATEWAY_HOST": "127.0.0.1", "DRAIN_SECONDS": "5"}
+GATEWAY = {"GATEWAY_HOST": "127.0.0.1", "DRAIN_SECONDS": "5", "MAX_FILE_SECONDS": "300"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ MODEL = ("model", "whisper-1")
             [("language", "de"), ("prompt", "Dashwood")],
             Ask("transcribe", "whisper-1", language="de", prompt="Dashwood"),
         ),
+        (
+            [("keywords[]", "Dashwood"), ("keywords[]", "Norland")],
+            Ask("transcribe", "whisper-1", hotwords="Dashwood, Norland"),
+        ),
         ([("response_format", "vtt"), ("temperature", "0.0")], Ask("transcribe", "whisper-1", form="vtt")),
         ([("stream", "true"), ("chunking_strategy", "auto")], Ask("transcribe", "whisper-1", stream=True)),
         (
@@ -59,6 +63,8 @@ def test_what_is_asked_is_understood(fields: list[tuple[str, str]], ask: Ask):
         ([("include[]", "logprobs")], "include", "'logprobs'"),
         ([("chunking_strategy", '{"type":"server_vad"}')], "chunking_strategy", "only auto"),
         ([("prompt", "x" * 1001)], "prompt", "1001 characters"),
+        ([("keywords[]", "x" * 600)] * 2, "keywords", "1202 characters"),
+        ([("languages[]", "en")], "languages", "unknown parameter"),
         ([("known_speaker_names[]", "me")], "known_speaker_names", "unknown parameter"),
         ([MODEL], "model", "twice"),
     ],

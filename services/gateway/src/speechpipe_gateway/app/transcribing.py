@@ -60,9 +60,9 @@ async def transcribe(services: Services, ask: Ask, pcm: AsyncIterator[bytes], ke
 
 async def _open(services: Services, ask: Ask, key_id: str, outbox: Outbox) -> Opened:
     source = ask.language or services.options.source
-    options = Options(source, (ENGLISH,) if ask.task == "translate" else (), ask.prompt)
+    options = Options(source, (ENGLISH,) if ask.task == "translate" else (), ask.prompt, ask.hotwords)
     try:
-        return await services.factory.open(Start(partials=False, prompt=ask.prompt), options, key_id, outbox)
+        return await services.factory.open(Start(partials=False), options, key_id, outbox)
     except ProtocolError as error:
         raise ApiError(400, error.message, code=error.code) from error
     except (RedisError, OSError) as error:

@@ -17,7 +17,7 @@ FORMS: Final[tuple[str, ...]] = get_args(Form)
 STREAMED: Final = ("json", "text")
 GRANULARITIES: Final = ("word", "segment")
 
-_LISTS: Final = ("timestamp_granularities", "include")
+_LISTS: Final = ("timestamp_granularities", "include", "keywords")
 _COMMON: Final = ("model", "prompt", "response_format", "temperature")
 _KNOWN: Final[Mapping[Task, frozenset[str]]] = {
     "transcribe": frozenset({*_COMMON, *_LISTS, "language", "stream", "chunking_strategy"}),
@@ -35,6 +35,7 @@ class Ask:
     language: str | None = None
     """Whisper's code of what is spoken; None to detect it."""
     prompt: str = ""
+    hotwords: str = ""
     form: Form = "json"
     words: bool = False
     """``verbose_json`` holds words."""
@@ -69,7 +70,8 @@ def read(task: Task, fields: Iterable[tuple[str, str]], catalogue: Catalogue) ->
         task=task,
         model=catalogue.check(model),
         language=_language(single.get("language")),
-        prompt=_prompt(single.get("prompt", "")),
+        prompt=_hint("prompt", single.get("prompt", "")),
+        hotwords=_hint("keywords", ", ".join(many["keywords"])),
         form=form,
         words="word" in granularities,
         segments="segment" in granularities,
@@ -156,9 +158,9 @@ def _language(value: str | None) -> str | None:
     return language.code
 
 
-def _prompt(value: str) -> str:
+def _hint(name: str, value: str) -> str:
     if len(value) > LONGEST_HINT:
-        raise _wrong("prompt", f"prompt has {len(value)} characters; say at most {LONGEST_HINT}")
+        raise _wrong(name, f"{name} has {len(value)} characters; say at most {LONGEST_HINT}")
     return value
 
 
