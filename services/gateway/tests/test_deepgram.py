@@ -222,8 +222,18 @@ def test_an_utterance_does_not_end_while_somebody_speaks() -> None:
     client.hear(onset(0.5), final(0.5, 2.0, "one", ("one", 0.8, 1.5, 0.9)), onset(2.2))
     assert client.heard(4.0) == []
     assert client.hear(onset(8.0)) == []
-    result, ended = client.hear(final(2.2, 4.0, "two", ("two", 2.5, 3.0, 0.9)))
+    result, ended = client.hear(final(2.2, 4.0, "two", ("two", 2.4, 3.0, 0.9)))
     assert (transcript(result), ended["last_word_end"]) == ("two", 3.0)
+
+
+def test_a_late_final_shows_that_an_utterance_had_ended() -> None:
+    """An onset lies before its first word; the words tell where the gap was."""
+    client = Client(f"{RAW}&utterance_end_ms=1000")
+    client.hear(onset(0.5), onset(2.2), final(0.5, 2.0, "one", ("one", 0.8, 1.5, 0.9)))
+    assert client.heard(9.0) == []
+    said = client.hear(final(2.2, 4.0, "two", ("two", 2.5, 3.0, 0.9)))
+    assert [message.get("last_word_end") for message in said] == [1.5, None, 3.0]
+    assert transcript(said[1]) == "two"
 
 
 def test_a_cut_sentence_is_no_end() -> None:

@@ -192,9 +192,10 @@ class DeepgramDialect:
             from_finalize=answered > 0,
         )
         self._told = max(self._told, final.end)
+        before = self._ended(self._utterances.speaks(words[0].start)) if words else []
         last_word = words[-1].end if words else final.end if final.text else None
         ended = self._utterances.final(int(final.segment_id), last_word, continues=final.continues)
-        return [result, *(self._finalized() for _ in range(answered - 1)), *self._ended(ended)]
+        return [*before, result, *(self._finalized() for _ in range(answered - 1)), *self._ended(ended)]
 
     def _failed(self, segment: str, error: Error) -> list[str]:
         failure = encode(messages.Failure(variant=error.code, description=error.message))

@@ -20,6 +20,13 @@ class Utterances:
         self._open[segment] = start
         return self._ended()
 
+    def speaks(self, first_word: float) -> float | None:
+        """A final begins with a word there; the end of the word before, where that was long ago.
+
+        An onset alone does not tell: it lies up to a second before the word.
+        """
+        return self._past(first_word)
+
     def final(self, segment: int, last_word: float | None, *, continues: bool) -> float | None:
         """A segment has its final, whose last word ended there; that end, where nothing follows."""
         self._open.pop(segment, None)
@@ -38,12 +45,12 @@ class Utterances:
         return self._ended()
 
     def _ended(self) -> float | None:
+        return None if self._goes_on else self._past(min(self._open.values(), default=self._reached))
+
+    def _past(self, quiet_until: float) -> float | None:
         """The end of the last word, once."""
         word = self._last_word
-        if self._gap is None or word is None or self._goes_on:
-            return None
-        quiet_until = min(self._open.values(), default=self._reached)
-        if quiet_until < word + self._gap:
+        if self._gap is None or word is None or quiet_until < word + self._gap:
             return None
         self._last_word = None
         return word
