@@ -8,7 +8,7 @@ import pytest
 from realtime_world import SECOND, Client, final, started
 
 from speechpipe_common.wire import Error
-from speechpipe_gateway.dialect import ProtocolError
+from speechpipe_gateway.dialect import ProtocolError, Reply
 from speechpipe_gateway.openai_realtime import RealtimeEntrance
 from speechpipe_gateway.openai_realtime.dialect import MOST_APPENDED
 
@@ -212,6 +212,16 @@ def test_a_handshake_is_refused(query: list[tuple[str, str]], says: str) -> None
 def test_a_handshake_is_taken(query: list[tuple[str, str]]) -> None:
     """With the intent, a model, or neither; what else is in the address is passed over."""
     assert ENTRANCE.begin(query, authenticated=True, sample_rate=16_000).authenticated
+
+
+def test_the_gateways_own_names_are_known() -> None:
+    """What the pipeline calls its model is the default, and the protocol's names mean the same."""
+    entrance = RealtimeEntrance(("large-v3", "whisper-1"))
+    for query, model in (([], "large-v3"), ([("model", "gpt-4o-transcribe")], "gpt-4o-transcribe")):
+        dialect = entrance.begin(query, authenticated=True, sample_rate=16_000)
+        [created] = dialect.opening()
+        assert isinstance(created, Reply)
+        assert json.loads(created.text)["session"]["audio"]["input"]["transcription"]["model"] == model
 
 
 @pytest.mark.parametrize(

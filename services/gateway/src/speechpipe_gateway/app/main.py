@@ -23,7 +23,7 @@ from speechpipe_gateway.app.files import Files, open_files
 from speechpipe_gateway.app.listening import bind
 from speechpipe_gateway.app.page import add_page
 from speechpipe_gateway.app.processes import serve_many
-from speechpipe_gateway.app.server import Gateway, create_app
+from speechpipe_gateway.app.server import Gateway, create_app, entrances
 from speechpipe_gateway.app.services import ConnectionLimits, Services
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
 from speechpipe_gateway.live.factory import SessionFactory
@@ -126,7 +126,7 @@ async def _serve_http(
     shards: Shards,
     stop: asyncio.Event,
 ) -> None:
-    application = create_app(gateway)
+    application = create_app(gateway, entrances(settings.openai_names))
     files.add_to(application)
     add_page(
         application,

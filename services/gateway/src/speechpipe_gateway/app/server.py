@@ -1,7 +1,7 @@
 """The WebSocket endpoints: the handshake answered, the connection served."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 from fastapi import FastAPI, WebSocket
 from fastapi.telemetry import TelemetryConfig
@@ -124,8 +124,9 @@ class Gateway:
         await socket.close(code, error.message[:120])
 
 
-ENTRANCES: Final[tuple[Entrance, ...]] = (NativeEntrance(), RealtimeEntrance(), DeepgramEntrance())
-"""The protocols that clients may speak."""
+def entrances(models: tuple[str, ...]) -> tuple[Entrance, ...]:
+    """The protocols that clients may speak; ``models``: names by which they may ask for the pipeline's model."""
+    return NativeEntrance(), RealtimeEntrance(models), DeepgramEntrance()
 
 
 async def _without_upgrade(request: Request, entrance: Entrance) -> Response:
@@ -136,12 +137,12 @@ async def _without_upgrade(request: Request, entrance: Entrance) -> Response:
     return JSONResponse(dict(body), status, {**headers, **hint})
 
 
-def create_app(gateway: Gateway) -> FastAPI:
+def create_app(gateway: Gateway, spoken: Sequence[Entrance]) -> FastAPI:
     """The application that uvicorn serves."""
     # Traces are our own, of segments: FastAPI's would be of connections that last for hours, with their addresses.
     own = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
     app = FastAPI(title="Speechpipe gateway", openapi_url=None, docs_url=None, redoc_url=None, telemetry=own)
-    for entrance in ENTRANCES:
+    for entrance in spoken:
         app.router.add_websocket_route(entrance.path, partial(gateway.endpoint, entrance=entrance))
         app.router.add_route(entrance.path, partial(_without_upgrade, entrance=entrance), ["GET", "POST"])
     return app

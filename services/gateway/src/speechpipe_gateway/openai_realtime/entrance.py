@@ -22,14 +22,14 @@ class RealtimeEntrance:
     """``/v1/realtime``.
 
     Args:
-        models: names by which the pipeline's model may be asked for, the default one first.
+        models: names by which the pipeline's model may be asked for besides the protocol's own, the default one first.
     """
 
     path = "/v1/realtime"
     late_auth = False
 
-    def __init__(self, models: tuple[str, ...] = MODELS) -> None:
-        self._models = models
+    def __init__(self, models: tuple[str, ...] = ()) -> None:
+        self._models = tuple(dict.fromkeys((*models, *MODELS)))
 
     def token(self, headers: Mapping[str, str], offered: Sequence[str]) -> str | None:
         """The key of the ``Authorization`` header, or of a subprotocol."""
