@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_meant_is_named(tmp_path: Path, text: str):
 
 def test_settings_lie_where_programs_of_each_system_keep_theirs():
     """XDG on Linux, Application Support on macOS, AppData on Windows."""
-    home = Path("/home/me")
+    home = Path("/h")
     assert config_folder({}, home, "linux") == home / ".config/speechpipe"
     assert config_folder({"XDG_CONFIG_HOME": "/x"}, home, "linux") == Path("/x/speechpipe")
     assert config_folder({}, home, "darwin") == home / "Library/Application Support/Speechpipe"

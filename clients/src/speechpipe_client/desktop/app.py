@@ -87,7 +87,7 @@ class DesktopApp(QObject):
             return
         now = self._store.current
         wishes = Wishes(now.urls, now.api_key, now.source, now.targets)
-        self._dictation.state = State.OPENING
+        self._take_status(Status(State.OPENING))
         self._background.listen(inputs.parse(now.input), wishes)
 
     def finish(self) -> None:

@@ -63,7 +63,6 @@ class Background:
 
     async def _listen(self, chosen: Input, wishes: Wishes) -> None:
         self._wanted = True
-        self._tell(Status(State.OPENING))
         try:
             source = await asyncio.to_thread(inputs.open_source, chosen)
         except SpeechpipeError as error:
