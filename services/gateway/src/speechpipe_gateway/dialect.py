@@ -72,6 +72,11 @@ class Dialect(Protocol):
         """Once a session has started, binary frames are its audio as they come, and need not pass :meth:`binary`."""
         ...
 
+    @property
+    def says_keepalive(self) -> bool:
+        """Its clients have a message for when they have nothing to say; of others, pings ask whether they are there."""
+        ...
+
     def let_in(self) -> None:
         """The token of an ``auth`` request was right."""
         ...

@@ -63,6 +63,11 @@ class NativeProtocol:
         """It is, once a session has started."""
         return True
 
+    @property
+    def says_keepalive(self) -> bool:
+        """``keepalive``."""
+        return True
+
     def opening(self) -> list[Request]:
         """The client speaks first."""
         return []

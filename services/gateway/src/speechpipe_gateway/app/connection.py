@@ -145,7 +145,7 @@ class Connection:
         while True:
             known = self._dialect.authenticated
             waited = time.monotonic() - connected
-            idle = self._services.limits.idle_seconds
+            idle = self._services.limits.idle_seconds if self._dialect.says_keepalive else None
             frame = await self._next(idle if known else self._door.limits.auth_timeout_seconds - waited)
             await self._hearing.settled()
             if frame is Said.GONE:
@@ -158,7 +158,7 @@ class Connection:
                 self._pause = self._budget.spend(1, time.monotonic())
             await self._breathe()
 
-    async def _next(self, wait: float) -> str | bytes | Said:
+    async def _next(self, wait: float | None) -> str | bytes | Said:
         """The next frame, or that there is none.
 
         Raises:
