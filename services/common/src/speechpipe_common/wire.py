@@ -92,6 +92,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     channels: int
     format: SampleFormat
     cursor: str
+    captions_token: str = ""
+    """Opens ``/captions/{session_id}.vtt`` and ``.srt`` to who only reads; the same for the session's whole life."""
 
 
 class SpeechStarted(msgspec.Struct, frozen=True, kw_only=True, tag="speech_started"):

@@ -11,11 +11,12 @@ from speechpipe_common.keys import AUDIO_TTL_SECONDS
 from speechpipe_common.languages import resolve
 from speechpipe_common.settings import Port
 from speechpipe_common.shards import MOST_SHARDS
+from speechpipe_gateway.settings_captions import CaptionSettings
 from speechpipe_gateway.settings_files import FileSettings
 from speechpipe_gateway.tokens.rules import ALGORITHMS, TokenRule
 
 
-class GatewaySettings(FileSettings):
+class GatewaySettings(FileSettings, CaptionSettings):
     """Settings of the gateway: WebSocket audio in, captions out."""
 
     gateway_host: str = Field(

@@ -17,6 +17,7 @@ from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.metrics import process_registry
 from speechpipe_common.tracing import open_tracing
 from speechpipe_gateway.admission import Limits, has_room
+from speechpipe_gateway.app.captions import Captions
 from speechpipe_gateway.app.credentials import open_credentials
 from speechpipe_gateway.app.door import Door
 from speechpipe_gateway.app.files import Files, open_files
@@ -27,6 +28,7 @@ from speechpipe_gateway.app.server import Gateway, create_app, entrances
 from speechpipe_gateway.app.services import ConnectionLimits, Services
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
 from speechpipe_gateway.live.factory import SessionFactory
+from speechpipe_gateway.live.feeds import Feeds
 from speechpipe_gateway.live.shards import Shards, open_shards
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import Options
@@ -128,6 +130,8 @@ async def _serve_http(
 ) -> None:
     application = create_app(gateway, entrances(settings.openai_names))
     files.add_to(application)
+    captions = Captions(Feeds(shards, settings.max_caption_readers))
+    captions.add_to(application)
     add_page(
         application,
         needs_key=settings.auth == "required",
@@ -155,6 +159,7 @@ async def _serve_http(
     log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1], path="/ws")
     await stop.wait()
     await gateway.drain()
+    captions.close()
     began = time.monotonic()
     await files.drain(settings.drain_seconds / 2)
     await shards.drain(settings.drain_seconds - (time.monotonic() - began))

@@ -69,16 +69,19 @@ class SessionFactory:
         client = new_session_id()
         shard = self._shards.for_new(client)
         token = pinned(shard.number, new_token())
+        captions = pinned(shard.number, new_token())
         core = SessionCore(client, 1, config, options, audio.to_client)
         core.fields |= _declaration(start) | {
             "token": hash_token(token),
             "key_id": key_id,
+            # As it is, for each resume tells it again: whoever reads Redis has the captions themselves.
+            "captions": captions,
             "owner": self._instance,
         }
         async with shard.opening:
             await shard.store.open(client, core.epoch, time.time(), core.fields)
         session = self._live(core, outbox, shard)
-        outbox.put(_ready(client, token, start, audio, offset=0, cursor="0-0", resumed=False))
+        outbox.put(_ready(client, (token, captions), start, audio, offset=0, cursor="0-0", resumed=False))
         await shard.hub.add(session)
         return Opened(session, audio)
 
@@ -120,7 +123,8 @@ class SessionFactory:
         core.fields |= stored.fields
         session = self._live(core, outbox, shard)
         offset = audio.to_client(restored.position)
-        outbox.put(_ready(resume.session_id, token, start, audio, offset=offset, cursor=cursor, resumed=True))
+        tokens = token, stored.fields.get("captions", "")
+        outbox.put(_ready(resume.session_id, tokens, start, audio, offset=offset, cursor=cursor, resumed=True))
         session.do(core.come_back(restored, time.time()))
         session.hold()
         await shard.hub.add(session)
@@ -222,15 +226,16 @@ def _declared(stored: StoredSession) -> Start:
 
 
 def _ready(
-    client: str, token: str, start: Start, audio: AudioInput, *, offset: int, cursor: str, resumed: bool
+    client: str, tokens: tuple[str, str], start: Start, audio: AudioInput, *, offset: int, cursor: str, resumed: bool
 ) -> Ready:
     return Ready(
         session_id=client,
-        token=token,
+        token=tokens[0],
         offset=offset,
         resumed=resumed,
         sample_rate=audio.format.sample_rate,
         channels=audio.format.channels,
         format=start.format,
         cursor=cursor,
+        captions_token=tokens[1],
     )
