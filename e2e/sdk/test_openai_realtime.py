@@ -249,7 +249,7 @@ def test_the_sdk_without_async(pipeline: Pipeline, clips: dict[str, Clip]):
 @pytest.mark.parametrize(
     ("key", "query", "status", "code"),
     [
-        ("sp_wrong", {"intent": "transcription"}, 401, "bad_token"),
+        ("sp_wrong", {"intent": "transcription"}, 401, "invalid_api_key"),
         (None, {"intent": "transcription"}, 400, "model_not_found"),
     ],
 )

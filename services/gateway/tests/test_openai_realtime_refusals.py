@@ -244,7 +244,8 @@ def test_where_a_key_is_shown(headers: dict[str, str], offered: tuple[str, ...],
 @pytest.mark.parametrize(
     ("status", "code", "kind", "shown"),
     [
-        (401, "not_authenticated", "authentication_error", "invalid_api_key"),
+        (401, "not_authenticated", "authentication_error", "missing_api_key"),
+        (401, "bad_token", "authentication_error", "invalid_api_key"),
         (401, "token_expired", "authentication_error", "token_expired"),
         (400, "model_not_found", "invalid_request_error", "model_not_found"),
         (403, "origin_denied", "invalid_request_error", "origin_denied"),
@@ -259,6 +260,6 @@ def test_http_answers_have_the_apis_shape(status: int, code: str, kind: str, sho
 
 def test_pages_are_told_as_an_event() -> None:
     """They see no status."""
-    text, close = ENTRANCE.error("not_authenticated", "no", 1008)
+    text, close = ENTRANCE.error("bad_token", "no", 1008)
     told = json.loads(text)
     assert (told["type"], told["error"]["code"], close) == ("error", "invalid_api_key", 1008)

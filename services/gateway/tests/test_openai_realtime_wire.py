@@ -84,7 +84,7 @@ async def test_a_page_with_a_wrong_key_hears_why(gateway: GatewayProcess) -> Non
     async with asyncio.timeout(PATIENCE), connect(url, origin=page, subprotocols=offered) as socket:
         assert socket.subprotocol == "realtime"
         event = json.loads(await socket.recv())
-        assert (event["type"], event["error"]["code"], event["error"]["param"]) == ("error", "bad_token", None)
+        assert (event["type"], event["error"]["code"], event["error"]["param"]) == ("error", "invalid_api_key", None)
         with pytest.raises(ConnectionClosed):
             await socket.recv()
         assert socket.close_code == 1008

@@ -48,6 +48,13 @@ LEAST_COMMITTED_MS: Final = 100
 CLOSES: Final = {CLOSE_BAD_MESSAGE: 1007, CLOSE_IDLE: 1001, CLOSE_TAKEN_OVER: 1001}
 """Numbers of RFC 6455 for those of the native protocol; all others are there already."""
 
+CODES: Final = {
+    "bad_token": "invalid_api_key",
+    "not_authenticated": "missing_api_key",
+    "session_too_long": "session_expired",
+}
+"""Names that clients of this API know, for those of the native protocol."""
+
 _LONGEST_ID: Final = 512
 
 
@@ -200,8 +207,7 @@ class RealtimeDialect:
 def problem_of(code: str, message: str, close: int | None) -> events.Problem:
     """What the native protocol calls an ``error``."""
     kind = INVALID_REQUEST if close in (None, CLOSE_BAD_MESSAGE, CLOSE_IDLE, 1008, 1009) else SERVER
-    names = {"not_authenticated": "invalid_api_key", "session_too_long": "session_expired"}
-    return events.Problem(type=kind, code=names.get(code, code), message=message)
+    return events.Problem(type=kind, code=CODES.get(code, code), message=message)
 
 
 def _texts(said: Iterable[events.ServerEvent]) -> tuple[str, ...]:
