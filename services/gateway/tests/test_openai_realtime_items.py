@@ -79,6 +79,19 @@ def test_a_long_turn_is_one_item() -> None:
     assert done[-2]["usage"]["seconds"] == 25
 
 
+def test_a_revised_part_is_told_once() -> None:
+    """What a final said otherwise than its partials did is not said again with the parts after it."""
+    client = Client()
+    client.append()
+    client.hear(started(0))
+    client.hear(partial(0, "ice cream ice cream"))
+    client.hear(final(0, "I scream: ice cream!", 160_000, continues=True))
+    told = deltas(client.events)
+    assert client.hear(partial(160_000, "", "for")) == []
+    assert deltas(client.hear(partial(160_000, "for all"))) == " for all"
+    assert deltas(client.events) == told + " for all"
+
+
 def test_unspaced_languages_are_joined_without_spaces() -> None:
     """Chinese segments follow each other as characters do."""
     client = Client()

@@ -16,16 +16,21 @@ class Part:
         language: of its newest caption.
         told: what clients have been told of it.
         final: its final.
+        settled: all of it has been told.
     """
 
     committed: str = ""
     language: str = ""
     told: str = ""
     final: FinalCaption | None = None
+    settled: bool = False
 
     def tell(self) -> str:
         """What may be told now and was not."""
+        if self.settled:
+            return ""
         if self.final is not None:
+            self.settled = True
             rest = remainder(self.told, self.final.text, self.final.language)
         elif self.committed.startswith(self.told):
             rest = self.committed[len(self.told) :]
