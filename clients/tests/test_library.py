@@ -30,6 +30,8 @@ from speechpipe_client import (
     Opened,
     Partial,
     Problem,
+    ProtocolError,
+    SessionEnded,
     SessionLost,
     SessionOptions,
     SpeechpipeError,
@@ -40,6 +42,7 @@ from speechpipe_client import (
     transcribe,
     transcribe_file,
 )
+from speechpipe_client.captions import CaptionForm, captions_url
 from speechpipe_client.microphone_errors import cannot_record, not_found
 from speechpipe_client.options import RawFormat
 from speechpipe_common import wire
@@ -291,6 +294,27 @@ async def test_a_wrong_key_and_a_full_gateway_say_what_the_gateway_said():
             await transcribe([], peer.url, api_key="wrong")
         with pytest.raises(GatewayFull, match=r"is full \(HTTP 503: not known here\)"):
             await transcribe([], peer.url, limits=Limits(opening_seconds=0))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "form", "language", "expected"),
+    [
+        ("ws://h:5026/ws", "vtt", None, "http://h:5026/captions/a-b_c.vtt?token=1.t"),
+        ("wss://h/pipe/ws", "srt", "es", "https://h/pipe/captions/a-b_c.srt?token=1.t&language=es"),
+    ],
+)
+def test_the_link_for_an_audience_is_beside_the_socket(gateway: str, form: CaptionForm, language: str, expected: str):
+    """The same host and folder as the WebSocket, with TLS where that has it."""
+    assert captions_url(gateway, "a-b_c", "1.t", form, language) == expected
+
+
+async def test_a_gateway_without_links_says_so():
+    """An older gateway gives no captions token; the error says that, and not that a session is missing."""
+    async with gateway(hear_all) as peer, connect(peer.url, audio=[]) as session:
+        with pytest.raises(ProtocolError, match="older than this client"):
+            session.captions_url()
+    with pytest.raises(SessionEnded, match="not open"):
+        connect(peer.url).captions_url()
 
 
 async def test_a_server_that_is_down_is_said_plainly():

@@ -43,6 +43,11 @@ class Link:
         self._pulse = asyncio.Event()
         self._lost_at: float | None = None
 
+    @property
+    def url(self) -> str:
+        """The gateway that is tried or connected to."""
+        return self._endpoint.urls[self._turn % len(self._endpoint.urls)]
+
     def notify(self) -> None:
         """Something changed: let every ``wait_until`` look again."""
         self._pulse.set()
@@ -103,8 +108,7 @@ class Link:
         )
 
     async def _connect_and_serve(self) -> None:
-        urls = self._endpoint.urls
-        url = urls[self._turn % len(urls)]
+        url = self.url
         if self.opened is not None:
             url = resuming(url)
         connection = await Connection.open(url, self._endpoint, self._limits, self.traffic)

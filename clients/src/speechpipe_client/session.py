@@ -7,8 +7,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, Unpack
 
+from speechpipe_client.captions import CaptionForm, captions_url
 from speechpipe_client.connection import Traffic
-from speechpipe_client.errors import SessionEnded
+from speechpipe_client.errors import ProtocolError, SessionEnded
 from speechpipe_client.events import Event
 from speechpipe_client.link import Link
 from speechpipe_client.options import (
@@ -17,6 +18,7 @@ from speechpipe_client.options import (
     Limits,
     SessionOptions,
     Wishes,
+    language_code,
     spoken_language,
     target_languages,
 )
@@ -102,6 +104,28 @@ class Session:
     def session_id(self) -> str:
         """The id that the gateway gave to this session; empty before it is open."""
         return self._link.opened.session_id if self._link.opened else ""
+
+    def captions_url(self, form: CaptionForm = "vtt", language: str | None = None) -> str:
+        """A link to give to an audience: the session's captions as a WebVTT or SRT file that grows.
+
+        It opens nothing else, and stays good when the session comes back over another connection.
+
+        Args:
+            form: ``vtt`` or ``srt``.
+            language: one of the session's translations; None for what is said.
+
+        Raises:
+            SessionEnded: the session has not been opened.
+            ProtocolError: the gateway is older than such links.
+            UnsupportedLanguage: no language goes by that name.
+        """
+        ready = self._link.opened
+        if ready is None:
+            raise SessionEnded("this session is not open: use it with `async with`")
+        if not ready.captions_token:
+            raise ProtocolError("the gateway gives no captions to an audience: it is older than this client")
+        code = None if language is None else language_code(language)
+        return captions_url(self._link.url, ready.session_id, ready.captions_token, form, code)
 
     @property
     def acknowledged(self) -> int:

@@ -14,6 +14,7 @@ from speechpipe_client import session as asynchronous
 from speechpipe_client import transcribing
 from speechpipe_client.audio import Pace
 from speechpipe_client.background import Background
+from speechpipe_client.captions import CaptionForm
 from speechpipe_client.errors import SessionEnded
 from speechpipe_client.events import Event
 from speechpipe_client.options import Credential, Limits, SessionOptions, Wishes
@@ -123,6 +124,10 @@ class Session:
     def session_id(self) -> str:
         """The id that the gateway gave to this session."""
         return self._session.session_id
+
+    def captions_url(self, form: CaptionForm = "vtt", language: str | None = None) -> str:
+        """A link to give to an audience, as of ``speechpipe_client.Session``."""
+        return self._session.captions_url(form, language)
 
     def send(self, pcm: bytes) -> None:
         """Queue audio: whole frames in the declared format, any length. Waits while too much is queued.
