@@ -106,9 +106,18 @@ async def browser(playwright: Playwright, talk: Talk) -> AsyncIterator[Browser]:
     await made.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def plain_browser(playwright: Playwright) -> AsyncIterator[Browser]:
-    """The same browser without a pretended microphone, nor anybody who allows one."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def denying_browser(playwright: Playwright) -> AsyncIterator[Browser]:
+    """A browser with a microphone, whose user lets no page have it."""
+    flags = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
+    made = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def deaf_browser(playwright: Playwright) -> AsyncIterator[Browser]:
+    """A browser that hears what the machine has, mostly nothing."""
     made = await playwright.chromium.launch(executable_path=CHROMIUM)
     yield made
     await made.close()

@@ -19,8 +19,13 @@ class Talk:
     """A WAV file, and the words in it."""
 
     path: Path
-    said: str
+    sentences: tuple[str, ...]
     seconds: float
+
+    @property
+    def said(self) -> str:
+        """All of it."""
+        return " ".join(self.sentences)
 
 
 def make_talk(path: Path) -> Talk:
@@ -32,4 +37,4 @@ def make_talk(path: Path) -> Talk:
         parts += [clip.samples, quiet]
     samples = np.concatenate(parts)
     soundfile.write(path, samples, RATE, subtype="PCM_16")
-    return Talk(path, " ".join(clip.text for clip in chosen), len(samples) / RATE)
+    return Talk(path, tuple(clip.text for clip in chosen), len(samples) / RATE)

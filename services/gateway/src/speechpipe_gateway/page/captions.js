@@ -20,6 +20,7 @@ export class Captions {
     this.#name = name;
     this.#scroller.addEventListener("scroll", () => this.#scrolled());
     this.#latest.addEventListener("click", () => this.#toEnd());
+    new ResizeObserver(() => this.#follows && this.#toEnd()).observe(this.#scroller);
   }
 
   /** Draw what changed of a segment. @param {object} segment @param {object[]} all segments in order. */

@@ -23,6 +23,7 @@ export class Indicators {
   #shown = 0;
   #drawn = 0;
   #fading;
+  #topic = "";
   #lastSound = 0;
   #quiet = false;
 
@@ -36,8 +37,13 @@ export class Indicators {
     if (this.#text.textContent !== text) this.#text.textContent = text;
   }
 
-  /** Say a sentence. @param {"bad"|"warn"|"good"} kind; good news goes by itself. */
-  say(text, kind = "bad") {
+  /**
+   * Say a sentence.
+   * @param {"bad"|"warn"|"good"} kind good news goes by itself.
+   * @param {string} topic what it is about, so that it can be taken back.
+   */
+  say(text, kind = "bad", topic = "") {
+    this.#topic = topic;
     clearTimeout(this.#fading);
     this.#notice.dataset.kind = kind;
     this.#noticeText.textContent = text;
@@ -45,7 +51,9 @@ export class Indicators {
     if (kind === "good") this.#fading = setTimeout(() => this.clear(), GOOD_NEWS_MS);
   }
 
-  clear() {
+  /** Say nothing any more. @param {?string} topic only where it was about this. */
+  clear(topic = null) {
+    if (topic !== null && topic !== this.#topic) return;
     clearTimeout(this.#fading);
     this.#notice.hidden = true;
     this.#noticeText.textContent = "";

@@ -122,12 +122,12 @@ function showButton({ running, stopping }) {
 function showState(name, text = "", seconds = 0) {
   indicators.state(name, seconds >= 1 ? `again in ${Math.round(seconds)} s` : "");
   if (name === "live" || name === "finishing") {
-    if (text) indicators.say(text, "good");
-    else indicators.clear();
+    if (text) indicators.say(text, "good", "connection");
+    else indicators.clear("connection");
   } else if (name === "opening") {
     indicators.clear();
   } else if (text) {
-    indicators.say(text, name === "key" ? "bad" : "warn");
+    indicators.say(text, name === "key" ? "bad" : "warn", "connection");
   }
 }
 

@@ -119,6 +119,10 @@ export class Session {
     this.#connect();
   }
 
+  get #isOpen() {
+    return this.#ready && this.#socket.readyState === WebSocket.OPEN;
+  }
+
   #connect() {
     if (this.over) return;
     this.#timers.retry = undefined;
@@ -171,13 +175,14 @@ export class Session {
 
   #pump() {
     const socket = this.#socket;
-    while (this.#ready && socket.bufferedAmount < BUFFERED_BYTES) {
+    // A socket may be closing before this page is told: what it was given then would only be complained about.
+    while (this.#isOpen && socket.bufferedAmount < BUFFERED_BYTES) {
       const due = this.#outbox.take(MESSAGE_FRAMES);
       if (due === null) return;
       if (due instanceof Int16Array) this.#sendBinary(due);
       else this.#say(due);
     }
-    if (this.#ready && this.#timers.pump === undefined) {
+    if (this.#isOpen && this.#timers.pump === undefined) {
       this.#timers.pump = setTimeout(() => {
         this.#timers.pump = undefined;
         this.#pump();
@@ -198,7 +203,7 @@ export class Session {
   #tick() {
     if (!this.#socket) return;
     const now = performance.now();
-    if (this.#ready && now - this.#sentAt > KEEPALIVE_MS && !this.stopping) this.#say({ type: "keepalive" });
+    if (this.#isOpen && now - this.#sentAt > KEEPALIVE_MS && !this.stopping) this.#say({ type: "keepalive" });
     const quiet = now - this.#heardAt;
     const owed = this.#ready && !this.stopping && this.kept > SILENT_MS / 1000;
     if ((!this.#ready && quiet > OPENING_MS) || (owed && quiet > SILENT_MS)) this.#abandonSocket(1006);
