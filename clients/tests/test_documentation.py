@@ -20,7 +20,7 @@ from speechpipe_common.downloads import ASSETS, fetch
 from speechpipe_operator.local import LocalOptions, LocalPipeline
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "docs" / "client.md", ROOT / "clients" / "README.md")
+PAGES = (ROOT / "docs" / "client.md", ROOT / "clients" / "README.md", ROOT / "README.md")
 EXAMPLES = ROOT / "examples" / "python"
 PLAYER = Path(__file__).with_name("player")
 ADDRESS = "ws://127.0.0.1:5026/ws"
@@ -46,7 +46,7 @@ def snippets() -> Iterator[Snippet]:
         text = page.read_text(encoding="utf-8")
         for match in BLOCK.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
-            yield Snippet(f"{page.parent.name}/{page.name}:{line}", match["code"], match["prints"])
+            yield Snippet(f"{page.relative_to(ROOT)}:{line}", match["code"], match["prints"])
 
 
 SNIPPETS = list(snippets())
