@@ -126,7 +126,8 @@ async def listening(
             "transcription": {"model": "gpt-4o-transcribe", "language": "en"},
             "turn_detection": turns,
         }
-        session: Any = {"type": "transcription", "audio": {"input": given}}
+        include = ["item.input_audio_transcription.logprobs"]
+        session: Any = {"type": "transcription", "audio": {"input": given}, "include": include}
         await connection.session.update(session=session)
         await heard.wait("session.updated")
         try:
@@ -149,6 +150,7 @@ async def test_captions_are_those_of_the_native_protocol(
         await heard.send(audio, native)
         done = await heard.wait("transcription.completed", len(names))
         transcripts = [event.transcript for event in done]
+        assert [len(event.logprobs) for event in done] == [len(text.split()) for text in transcripts]
         items = [event.item_id for event in heard.of("input_audio_buffer.committed")]
         assert items == [event.item_id for event in done] == [event.item_id for event in heard.of("speech_started")]
         assert [event.previous_item_id for event in heard.of("conversation.item.added")] == [None, *items[:-1]]

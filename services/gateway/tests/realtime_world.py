@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from speechpipe_common.wire import Error, FinalCaption, Realtime, SpeechStarted
+from speechpipe_common.wire import Error, FinalCaption, Realtime, SpeechStarted, WireWord
 from speechpipe_gateway.dialect import Audio, Reply, Request
 from speechpipe_gateway.openai_realtime.config import MODELS, Config
 from speechpipe_gateway.openai_realtime.dialect import RealtimeDialect
@@ -98,7 +98,7 @@ def partial(segment: int, committed: str, tail: str = "", language: str = "en") 
 
 
 def final(segment: int, text: str, end: int, *, continues: bool = False, language: str = "en") -> FinalCaption:
-    """A caption that stays, up to sample ``end``."""
+    """A caption that stays, up to sample ``end``, whose every word is probably right."""
     return FinalCaption(
         segment_id=str(segment),
         rev=9,
@@ -106,7 +106,7 @@ def final(segment: int, text: str, end: int, *, continues: bool = False, languag
         language=language,
         start=segment / RATE,
         end=end / RATE,
-        words=(),
+        words=tuple(WireWord(text=word, start=0, end=0, probability=0.5) for word in text.split()),
         continues=continues,
         processing_time=0.1,
         cursor="1-0",

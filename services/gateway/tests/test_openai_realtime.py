@@ -5,12 +5,16 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
 from realtime_world import (
     SECOND,
     Client,
     audio_of,
     final,
+    lost,
     names,
+    partial,
     started,
 )
 
@@ -153,6 +157,27 @@ def test_what_this_protocol_has_no_word_for_is_not_said() -> None:
     )
     translation = Translation(segment_id="0", rev=1, text="Hola", language="es", is_final=True, cursor="0-0")
     assert client.dialect.said(ready) == client.dialect.said(translation) == ()
+
+
+def test_every_event_is_one_of_the_vendors() -> None:
+    """The models of the vendor's own package take each event, field by field."""
+    client = Client()
+    client.update(transcription={"language": "en", "keywords": ["Kopf"]}, turn_detection=None)
+    client.update(turn_detection={"type": "server_vad"})
+    client.append()
+    client.hear(started(0))
+    client.hear(partial(0, "a b"))
+    client.hear(final(0, "A b.", 16_000))
+    client.hear(started(20_000))
+    client.hear(lost(20_000))
+    client.clear()
+    client.append()
+    client.commit()
+    client.say("response.create")
+    known = TypeAdapter(RealtimeServerEvent)
+    read = [known.validate_python(event, strict=True) for event in client.events]
+    assert [event.type for event in read] == [event["type"] for event in client.events]
+    assert len({event.type for event in read}) == 12
 
 
 JSON = st.recursive(

@@ -246,6 +246,22 @@ def test_a_segment_that_failed_fails_its_item() -> None:
     assert client.hear(final(30_000, "Next.", 40_000))[-2]["transcript"] == "Next."
 
 
+def test_words_come_with_their_probabilities() -> None:
+    """Where a client asks for them, by the word; else there are none."""
+    client = Client()
+    include = ["item.input_audio_transcription.logprobs"]
+    client.say("session.update", session={"type": "transcription", "include": include})
+    assert client.events[-1]["session"]["include"] == include
+    client.append()
+    client.hear(started(0))
+    completed = client.hear(final(0, "Sí, yes.", 16_000))[-2]
+    assert [entry["token"] for entry in completed["logprobs"]] == ["Sí,", "yes."]
+    assert completed["logprobs"][0] == {"token": "Sí,", "bytes": [83, 195, 173, 44], "logprob": -0.6931}
+    client.say("session.update", session={"type": "transcription", "include": None})
+    client.hear(started(20_000))
+    assert client.hear(final(20_000, "Yes.", 30_000))[-2]["logprobs"] is None
+
+
 def test_a_failure_before_a_commit_is_told_with_it() -> None:
     """Without turn detection there is no item before; the rest of it is not told then."""
     client = manual()

@@ -119,7 +119,7 @@ class Session(_Spec, frozen=True, kw_only=True):
 
     type: str
     audio: AudioPart = AudioPart()
-    include: tuple[str, ...] | None = None
+    include: tuple[str, ...] | UnsetType | None = UNSET
 
 
 class BetaSession(_Spec, frozen=True, kw_only=True):
@@ -129,4 +129,4 @@ class BetaSession(_Spec, frozen=True, kw_only=True):
     input_audio_transcription: Transcription | UnsetType | None = UNSET
     turn_detection: TurnDetection | UnsetType | None = UNSET
     input_audio_noise_reduction: NoiseReduction | UnsetType | None = UNSET
-    include: tuple[str, ...] | None = None
+    include: tuple[str, ...] | UnsetType | None = UNSET

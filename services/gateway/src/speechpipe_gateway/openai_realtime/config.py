@@ -30,6 +30,8 @@ MODELS: Final = (
 )
 """Names that clients of the protocol use; each means the model that the pipeline's workers have loaded."""
 
+LOGPROBS: Final = "item.input_audio_transcription.logprobs"
+
 SILENCE_MS: Final = 500
 """The protocol's own default."""
 
@@ -38,13 +40,11 @@ GA_NAMES: Final = {
     "format": "session.audio.input.format",
     "transcription": "session.audio.input.transcription",
     "turn_detection": "session.audio.input.turn_detection",
-    "include": "session.include",
 }
 BETA_NAMES: Final = {
     "format": "session.input_audio_format",
     "transcription": "session.input_audio_transcription",
     "turn_detection": "session.turn_detection",
-    "include": "session.include",
 }
 
 
@@ -59,6 +59,7 @@ class Config:
         prompt: text that comes before.
         keywords: words to expect.
         silence_ms: pause that ends an item; None: only ``commit`` does.
+        logprobs: transcripts come with the probabilities of their words.
     """
 
     encoding: Encoding = ENCODINGS[0]
@@ -67,6 +68,7 @@ class Config:
     prompt: str = ""
     keywords: tuple[str, ...] = ()
     silence_ms: int | None = SILENCE_MS
+    logprobs: bool = False
 
     @property
     def start(self) -> Start:
@@ -92,8 +94,8 @@ def updated(config: Config, session: Session | BetaSession, models: Iterable[str
         Refused: something in it is not served; nothing of it counts then.
     """
     names = BETA_NAMES if isinstance(session, BetaSession) else GA_NAMES
-    if session.include:
-        raise wrong(names["include"], f"{session.include[0][:60]!r} is not served here; leave include out")
+    if session.include is not UNSET:
+        config = replace(config, logprobs=_include(session.include or ()))
     change = _input(session)
     if change.format is not UNSET:
         config = replace(config, encoding=_encoding(change.format, names))
@@ -150,6 +152,13 @@ def _input(session: Session | BetaSession) -> Input:
         turn_detection=session.turn_detection,
         noise_reduction=session.input_audio_noise_reduction,
     )
+
+
+def _include(asked: tuple[str, ...]) -> bool:
+    for name in asked:
+        if name != LOGPROBS:
+            raise wrong("session.include", f"{name[:60]!r} is not served here; say {LOGPROBS}, or leave include out")
+    return bool(asked)
 
 
 def _encoding(asked: Format, names: Mapping[str, str]) -> Encoding:

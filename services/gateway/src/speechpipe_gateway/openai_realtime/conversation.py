@@ -1,8 +1,9 @@
 """The items of one connection: messages of its session in, events for its client out."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from speechpipe_common.wire import Error, FinalCaption, Realtime, SpeechStarted
 from speechpipe_gateway.openai_realtime import server_events as events
@@ -10,6 +11,8 @@ from speechpipe_gateway.openai_realtime.errors import SERVER
 from speechpipe_gateway.openai_realtime.items import Item
 
 Cause = Literal["commit", "clear"]
+
+LEAST_PROBABILITY: Final = 1e-6
 
 
 class Conversation:
@@ -26,6 +29,8 @@ class Conversation:
         self.turns = True
         self.beta = False
         """The client has used the protocol's shape before."""
+        self.logprobs = False
+        """Transcripts come with the probabilities of their words."""
         self.rate = 1
         """Of the client's audio, Hz."""
         self._new_id = new_id
@@ -161,9 +166,12 @@ class Conversation:
     def _complete(self, item: Item) -> Iterable[events.ServerEvent]:
         self._close(item)
         usage = events.Duration(seconds=round(sum(final.end - final.start for final in item.finals), 3))
-        yield events.Completed(event_id=self._event(), item_id=item.id, transcript=item.transcript, usage=usage)
+        said = item.transcript
+        probable = _logprobs(item.finals) if self.logprobs else None
+        event = self._event()
+        yield events.Completed(event_id=event, item_id=item.id, transcript=said, usage=usage, logprobs=probable)
         if not self.beta:
-            body = events.ItemBody(id=item.id, content=(events.Content(transcript=item.transcript),))
+            body = events.ItemBody(id=item.id, content=(events.Content(transcript=said),))
             yield events.ItemDone(event_id=self._event(), previous_item_id=item.previous, item=body)
 
     def _fail(self, item: Item, message: Error) -> Iterable[events.ServerEvent]:
@@ -173,3 +181,16 @@ class Conversation:
         self._dropped |= {segment for segment in heard if (part := item.parts.get(segment)) is None or not part.final}
         problem = events.Problem(type=SERVER, code=message.code, message=message.message)
         yield events.Failed(event_id=self._event(), item_id=item.id, error=problem)
+
+
+def _logprobs(finals: Iterable[FinalCaption]) -> tuple[events.LogProb, ...]:
+    """Of each word; one that is out of the question is given the logarithm of a millionth."""
+    return tuple(
+        events.LogProb(
+            token=word.text,
+            bytes=tuple(word.text.encode()),
+            logprob=round(math.log(max(word.probability, LEAST_PROBABILITY)), 4),
+        )
+        for final in finals
+        for word in final.words
+    )

@@ -124,7 +124,7 @@ class RealtimeDialect:
         if self._started:
             check_same_audio(self._config, config, BETA_NAMES if beta else GA_NAMES)
         language, self._config = self._config.language, config
-        self._conversation.beta = beta
+        self._conversation.beta, self._conversation.logprobs = beta, config.logprobs
         kind = events.BetaSessionUpdated if beta else events.SessionUpdated
         reply = kind(event_id=self._new_id("event"), session=shown(config, self._session, beta=beta))
         if language == config.language:

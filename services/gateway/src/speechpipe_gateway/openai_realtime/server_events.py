@@ -130,6 +130,14 @@ class Duration(msgspec.Struct, frozen=True, kw_only=True, tag="duration"):
     seconds: float
 
 
+class LogProb(msgspec.Struct, frozen=True, kw_only=True):
+    """A word, and the natural logarithm of its probability."""
+
+    token: str
+    bytes: tuple[int, ...]
+    logprob: float
+
+
 class Completed(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.completed"):
     """The words of an item."""
 
@@ -137,6 +145,7 @@ class Completed(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.i
     content_index: int = 0
     transcript: str
     usage: Duration
+    logprobs: tuple[LogProb, ...] | None = None
 
 
 class Failed(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.failed"):

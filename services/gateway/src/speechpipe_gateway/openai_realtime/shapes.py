@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from speechpipe_gateway.openai_realtime.config import Config
+from speechpipe_gateway.openai_realtime.config import LOGPROBS, Config
 
 
 def shown(config: Config, id_: str, *, beta: bool) -> dict[str, Any]:
@@ -18,6 +18,7 @@ def shown(config: Config, id_: str, *, beta: bool) -> dict[str, Any]:
     transcription: dict[str, Any] = {"model": config.model, "language": config.language, "prompt": config.prompt}
     if config.keywords:
         transcription["keywords"] = config.keywords
+    include = [LOGPROBS] if config.logprobs else None
     head = {"id": id_, "object": "realtime.transcription_session"}
     if beta:
         return {
@@ -26,10 +27,10 @@ def shown(config: Config, id_: str, *, beta: bool) -> dict[str, Any]:
             "input_audio_transcription": transcription,
             "turn_detection": turns,
             "input_audio_noise_reduction": None,
-            "include": None,
+            "include": include,
         }
     format_: dict[str, Any] = {"type": config.encoding.name}
     if config.encoding.name == "audio/pcm":
         format_["rate"] = config.encoding.rate
     heard = {"format": format_, "transcription": transcription, "noise_reduction": None, "turn_detection": turns}
-    return {**head, "type": "transcription", "audio": {"input": heard}, "include": None}
+    return {**head, "type": "transcription", "audio": {"input": heard}, "include": include}
