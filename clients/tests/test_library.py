@@ -285,14 +285,14 @@ def test_a_language_that_nobody_knows_is_named_at_once(keywords, sentence):
 
 async def test_a_wrong_key_and_a_full_gateway_say_what_the_gateway_said():
     """The reason that a gateway gives before the upgrade is part of the sentence."""
-    unauthorised = (http.HTTPStatus.UNAUTHORIZED, {})
+    unauthorised: tuple[http.HTTPStatus, dict[str, str]] = (http.HTTPStatus.UNAUTHORIZED, {})
     full = (http.HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1"})
     async with gateway(
         refusals=[unauthorised, full], body='{"code": "bad_token", "message": "not known here"}'
     ) as peer:
-        with pytest.raises(AuthenticationError, match=r"refused the API key \(HTTP 401: not known here\): check it"):
+        with pytest.raises(AuthenticationError, match=r"refused the API key: not known here \(HTTP 401\)"):
             await transcribe([], peer.url, api_key="wrong")
-        with pytest.raises(GatewayFull, match=r"is full \(HTTP 503: not known here\)"):
+        with pytest.raises(GatewayFull, match=r"is full: not known here \(HTTP 503\)"):
             await transcribe([], peer.url, limits=Limits(opening_seconds=0))
 
 

@@ -78,7 +78,10 @@ def test_the_metadata_tells_what_a_page_needs(wheels: dict[str, Path]):
     assert {"microphone", "desktop", "verify", "load", "demo"} <= set(fields.get_all("Provides-Extra", []))
     always = [line for line in fields.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert "speechpipe-common<0.2,>=0.1" in always
-    assert metadata(wheels["speechpipe_common"])["Version"].startswith("0.1.")
+    common = metadata(wheels["speechpipe_common"])
+    assert common["Version"].startswith("0.1.")
+    assert "speechpipe-client" in str(common.get_payload())
+    assert [line for line in common.get_all("Requires-Dist", []) if "extra ==" not in line] == ["msgspec>=0.22"]
 
 
 def test_each_extra_is_explained_on_the_page(wheels: dict[str, Path]):

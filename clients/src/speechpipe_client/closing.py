@@ -74,17 +74,19 @@ def judge_status(status: int, retry_after: str | None, url: str, said: str = "")
     what the gateway gave as its reason.
     """
     wait = float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
-    why = f"HTTP {status}: {said}" if said else f"HTTP {status}"
+    http = f"(HTTP {status})"
     if status in _BUSY_STATUS:
-        return Retry(GatewayFull(f"{url} is full ({why}): try again later or add gateways"), wait)
+        return Retry(GatewayFull(f"{url} is full: {said or 'try again later or add gateways'} {http}"), wait)
     if status in _PASSING_STATUS:
-        return Retry(GatewayUnreachable(f"{url} answered {why}"), wait)
+        return Retry(GatewayUnreachable(f"{url} does not serve now: {said or 'try again later'} {http}"), wait)
     if status in (401, 403):
-        return Refused(AuthenticationError(f"{url} refused the API key ({why}): check it, or SPEECHPIPE_API_KEY"))
-    return Refused(ProtocolError(f"{url} is no Speechpipe gateway ({why}): the path is usually /ws"))
+        return Refused(AuthenticationError(f"{url} refused the API key: {said or 'check SPEECHPIPE_API_KEY'} {http}"))
+    return Refused(ProtocolError(f"{url} is no Speechpipe gateway: {said or 'the path is usually /ws'} {http}"))
 
 
 def _explain(code: int, reason: str, said: wire.Error | None) -> str:
+    if said is not None and said.code == "not_authenticated":
+        return f"the gateway wants an API key, and none was given: api_key, or SPEECHPIPE_API_KEY (close {code})"
     if said is not None:
         return f"{said.message} ({said.code}, close {code})"
     return f"{reason or 'the connection ended'} (close {code})"
