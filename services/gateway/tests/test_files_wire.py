@@ -240,6 +240,28 @@ def _chunked(pieces: list[bytes]) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
+async def test_who_asks_before_sending_sends_nothing(gateway: GatewayProcess) -> None:
+    """A client that waits for leave (100-continue) gets its refusal instead of leave, and the connection ends there."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(
+        f"POST {ENDPOINT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nExpect: 100-continue\r\n"
+        "Content-Length: 1000000000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(PATIENCE):
+        said = await reader.read()
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert said.endswith(b"}}")
+    writer.close()
+
+
+async def test_other_paths_are_not_there(http: aiohttp.ClientSession, gateway: GatewayProcess) -> None:
+    """What else OpenAI serves is refused in its own shape, with what there is."""
+    for path in ("/v1/chat/completions", "/v1/audio/speech"):
+        async with sent(http, gateway, b"{}", path) as answer:
+            assert await refusal(answer) == (404, "unknown_url")
+            assert "/v1/audio/transcriptions" in await answer.text()
+
+
 async def test_translation_that_is_not_there(
     http: aiohttp.ClientSession, gateway: GatewayProcess, talk: NDArray[np.int16]
 ) -> None:

@@ -45,13 +45,18 @@ class Refusal(JSONResponse):
             return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        try:
-            async with asyncio.timeout(LINGER_SECONDS):
-                while (await receive()).get("more_body"):
-                    pass
-        except TimeoutError:
-            log.debug("body_not_awaited")
+        if not any(name == b"expect" for name, _ in scope["headers"]):  # who asks before sending has sent nothing
+            await _linger(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _linger(receive: Receive) -> None:
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
+    except TimeoutError:
+        log.debug("body_not_awaited")
 
 
 class Events(Response):

@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from fastapi import FastAPI
@@ -27,6 +25,7 @@ from speechpipe_gateway.files.asking import Ask, Task
 from speechpipe_gateway.files.catalogue import Catalogue
 from speechpipe_gateway.files.decoding import Decoder
 from speechpipe_gateway.files.errors import AUTHENTICATION, RATE_LIMIT, ApiError, refused_file, unavailable
+from speechpipe_gateway.files.limits import FileLimits
 from speechpipe_gateway.files.sniffing import SUPPORTED, container_of
 from speechpipe_gateway.files.transcript import Piece
 from speechpipe_gateway.files.upload import Uploaded, check_size, take_in
@@ -38,31 +37,6 @@ UPLOAD_SECONDS: Final = 600.0
 """How long a whole file may take to come."""
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FileLimits:
-    """What files may be, and how many."""
-
-    at_a_time: int
-    size: int
-    """Bytes of one."""
-    seconds: float
-    """Audio of one."""
-    folder: Path | None
-    """Where they lie while they are transcribed, without a name; None: where temporary files do."""
-    translations: bool
-
-    @classmethod
-    def of(cls, settings: GatewaySettings) -> "FileLimits":
-        """Those of the settings."""
-        return cls(
-            settings.max_files,
-            settings.max_file_bytes,
-            settings.max_file_seconds,
-            settings.files_dir,
-            settings.openai_translations,
-        )
 
 
 class Files:
@@ -94,6 +68,7 @@ class Files:
         app.router.add_route(f"{ROOT}/audio/translations", self._endpoint("translate"), ["POST"])
         app.router.add_route(f"{ROOT}/models", self._models, ["GET"])
         app.router.add_route(f"{ROOT}/models/{{name:path}}", self._models, ["GET"])
+        app.router.add_route(f"{ROOT}/{{path:path}}", self._nothing, ["GET", "POST", "DELETE"])
 
     async def drain(self, seconds: float) -> None:
         """Wait for the files that are being transcribed, which nobody can go on with elsewhere; no others come in."""
@@ -116,6 +91,17 @@ class Files:
             return JSONResponse(self._catalogue.all() if name is None else self._catalogue.one(name))
         except ApiError as error:
             return self._refuse(error)
+
+    async def _nothing(self, request: Request) -> Response:
+        return self._refuse(
+            ApiError(
+                404,
+                f"there is no {request.method} {request.url.path[:100]} here; there are "
+                f"POST {ROOT}/audio/transcriptions, POST {ROOT}/audio/translations and GET {ROOT}/models",
+                code="unknown_url",
+            ),
+            unread=request.method == "POST",
+        )
 
     def _endpoint(self, task: Task) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
