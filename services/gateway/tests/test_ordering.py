@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from speechpipe_common.wire import AudioAck, Error, FinalCaption, Realtime
+from speechpipe_common.wire import AudioAck, Error, FinalCaption, Realtime, ServerMessage
 from speechpipe_gateway.live.ordering import InOrder
 from speechpipe_gateway.live.outbox import Outbox
 
@@ -44,7 +44,8 @@ def partial(segment: int) -> Realtime:
 @pytest.mark.parametrize("arrival", list(itertools.permutations(SEGMENTS)))
 def test_however_finals_come_they_leave_in_order(arrival: tuple[int, ...]) -> None:
     """Each leaves as soon as all before it have come, and none is kept."""
-    order, owed, said = InOrder(), set(SEGMENTS), []
+    order, owed = InOrder(), set(SEGMENTS)
+    said: list[ServerMessage] = []
     for segment in arrival:
         owed.discard(segment)
         said += order.take(final(segment), owed)
