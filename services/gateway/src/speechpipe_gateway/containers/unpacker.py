@@ -146,7 +146,7 @@ def main() -> int:
     if kind not in CONTAINERS:
         raise SystemExit(f"{kind!r} is no container; say one of {', '.join(CONTAINERS)}")
     _warm_up()
-    confine()
+    confine(niceness=0)  # somebody speaks now
     try:
         unpack(Pieces(sys.stdin.buffer, sys.stdout.buffer), kind)
         sys.stdout.buffer.flush()

@@ -27,10 +27,10 @@ _CLONE_NEWNET: Final = 0x4000_0000
 _REFUSED: Final = ("socket.", "open", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "subprocess.", "ctypes.")
 
 
-def confine() -> None:
+def confine(niceness: int = NICENESS) -> None:
     """Give up what decoding does not need; everything that it does need must be imported and open by now."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    os.nice(NICENESS)
+    os.nice(niceness)
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)  # many kernels and container runtimes refuse this
