@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebSocket, expect
 
+CHROMIUM = "/usr/bin/chromium"
+"""Debian's, as requirements/apt.txt has it."""
+
 PATIENCE_MS = 180_000
 """Passes only when something is broken."""
 

@@ -10,14 +10,12 @@ import pytest_asyncio
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "local"))
 
-from browsing import Visitor, visiting
+from browsing import CHROMIUM, Visitor, visiting
 from playwright.async_api import Browser, Playwright, async_playwright
 from talk import Talk, make_talk
 from world import World, running
 
 from speechpipe_gateway.auth import new_key
-
-CHROMIUM = "/usr/bin/chromium"
 
 _figures = pytest.StashKey[list[str]]()
 

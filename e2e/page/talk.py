@@ -13,6 +13,9 @@ LEAD_SECONDS = 2.5
 
 PAUSE_SECONDS = 1.2
 
+WRONG_WORDS = 0.15
+"""Share of the words that Whisper tiny.en may mishear."""
+
 
 @dataclass(frozen=True)
 class Talk:

@@ -5,12 +5,9 @@ from pathlib import Path
 
 from browsing import Visitor
 from playwright.async_api import expect
-from talk import LEAD_SECONDS, Talk
+from talk import LEAD_SECONDS, WRONG_WORDS, Talk
 
 from speechpipe_client.demo.scoring import error_rate
-
-WRONG_WORDS = 0.15
-"""What Whisper tiny.en may mishear of the talk."""
 
 TIMES = re.compile(r"(\d\d):(\d\d):(\d\d)[.,](\d{3}) --> ")
 

@@ -3,8 +3,7 @@
 from browsing import Visitor, visiting
 from cutting_proxy import network
 from playwright.async_api import Browser, Locator, expect
-from talk import Talk
-from test_listening import WRONG_WORDS
+from talk import WRONG_WORDS, Talk
 from world import World
 
 from speechpipe_client.demo.scoring import error_rate

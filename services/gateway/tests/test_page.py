@@ -50,7 +50,7 @@ def test_the_page_allows_nothing_from_elsewhere(gateway: GatewayProcess):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert "microphone=(self)" in headers["Permissions-Policy"]
-    assert "camera=()" in headers["Permissions-Policy"]
+    assert "geolocation=()" in headers["Permissions-Policy"]
 
 
 @pytest.mark.parametrize("host", ["a.example; script-src *", "a b", "", None, "x" * 300, "[::1"])

@@ -88,7 +88,8 @@ export function spans({ committed, tail }) {
 
 function translations(segment, name) {
   const box = element("div", "translations");
-  for (const [language, { text, final, failed }] of segment.translations) {
+  // In the same order in every row, whichever came first.
+  for (const [language, { text, final, failed }] of [...segment.translations].sort()) {
     const line = element("p", failed ? "failed" : `translation${final ? "" : " open"}`);
     if (segment.translations.size > 1) line.append(element("span", "tongue", name(language)));
     const words = element("span", "", failed ? `Not translated into ${name(language)}.` : text);

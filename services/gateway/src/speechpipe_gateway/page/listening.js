@@ -56,6 +56,7 @@ export class Listening {
       if (source === null) return this.#idle("Choose a file first.");
       await this.#listen(source);
     } catch (error) {
+      if (this.source === null) return; // the session ended meanwhile, and said why
       this.session?.giveUp();
       this.#idle(sourceError(error, from));
     }

@@ -165,7 +165,12 @@ export class Session {
   #begin(ready) {
     this.#opened = ready;
     if (this.#cursor === "0-0") this.#cursor = ready.cursor;
-    this.#outbox.rewind(ready.offset);
+    try {
+      this.#outbox.rewind(ready.offset);
+    } catch (error) {
+      this.#end(`The session cannot go on: ${error.message}.`);
+      return;
+    }
     this.#ready = true;
     this.#backoff.reset();
     this.#on.state(this.stopping ? "finishing" : "live", ready.resumed ? "The connection is back. Nothing was lost." : "");
