@@ -21,6 +21,7 @@ from speech import Clip, recording
 from speechpipe_client import FinalCaption
 from speechpipe_client.demo.scoring import error_rate
 from speechpipe_common.downloads import ASSETS, fetch
+from speechpipe_common.testing import eventually
 
 MODEL = "whisper-1"
 RATE = 22_050
@@ -244,9 +245,9 @@ def test_a_bomb_is_refused(client: openai.OpenAI):
     assert refused.value.code == "file_too_long"
 
 
-def test_who_is_let_in(pipeline: Pipeline, talk: Clip):
-    """A wrong key, and a key whose place is taken, raise the SDK's exceptions for that."""
-    file = ("talk.wav", wav(talk))
+def test_who_is_let_in(pipeline: Pipeline, clips: dict[str, Clip], talk: Clip):
+    """A wrong key, and a key whose place is taken, raise the SDK's exceptions for that; closing a stream frees it."""
+    file, short = ("talk.wav", wav(talk)), ("short.wav", wav(clips["hello_world"]))
     with openai.OpenAI(api_key="sk-nobody", base_url=pipeline.openai_url, max_retries=0) as stranger:
         with pytest.raises(openai.AuthenticationError) as refused:
             stranger.audio.transcriptions.create(file=file, model=MODEL)
@@ -262,3 +263,11 @@ def test_who_is_let_in(pipeline: Pipeline, talk: Clip):
         assert full.value.code == "rate_limit_exceeded"
         assert int(full.value.response.headers["retry-after"]) > 0
         stream.close()
+
+        def taken_in() -> bool:
+            try:
+                return bool(narrow.audio.transcriptions.create(file=short, model=MODEL).text)
+            except openai.RateLimitError:
+                return False
+
+        asyncio.run(eventually(taken_in, "the place of the stream that was closed to be free"))
