@@ -24,8 +24,9 @@ PATH = "/v1/realtime?intent=transcription"
 
 @pytest.fixture(scope="module")
 def gateway(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """A gateway that hangs up on who says nothing for a second."""
-    with GatewayProcess(valkey, tmp_path_factory.mktemp("realtime"), IDLE_TIMEOUT_SECONDS="1") as process:
+    """A gateway that hangs up on who says nothing for a second, and translates where nobody says else."""
+    languages = {"DEFAULT_SOURCE_LANGUAGE": "en", "DEFAULT_TARGET_LANGUAGES": "es"}
+    with GatewayProcess(valkey, tmp_path_factory.mktemp("realtime"), IDLE_TIMEOUT_SECONDS="1", **languages) as process:
         yield process
 
 
@@ -57,7 +58,7 @@ async def test_clients_may_be_silent(gateway: GatewayProcess) -> None:
 
 
 async def test_speech_becomes_an_item(gateway: GatewayProcess, clips: dict[str, NDArray[np.int16]]) -> None:
-    """From 24 kHz in base64 to the transcript that the worker gave, through a real gateway."""
+    """From 24 kHz in base64 to the transcript that the worker gave; nothing is translated for nobody."""
     speech = soxr.resample(np.concatenate([clips["en/quick_brown_fox"], np.zeros(24_000, np.int16)]), 16_000, 24_000)
     async with working(gateway) as scribe, session(gateway) as socket:
         for begin in range(0, len(speech), 12_000):
@@ -74,7 +75,7 @@ async def test_speech_becomes_an_item(gateway: GatewayProcess, clips: dict[str, 
         ]
         assert events[-1]["transcript"] == ANSWER
         assert not scribe.missing
-    assert {job.prompt for job in scribe.jobs} == {""}
+    assert {(job.language, job.targets) for job in scribe.jobs} == {("en", ())}
 
 
 async def test_a_page_with_a_wrong_key_hears_why(gateway: GatewayProcess) -> None:

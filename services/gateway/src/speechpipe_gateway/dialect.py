@@ -77,6 +77,11 @@ class Dialect(Protocol):
         """Its clients have a message for when they have nothing to say; of others, pings ask whether they are there."""
         ...
 
+    @property
+    def translates(self) -> bool:
+        """It can show translations; else none are made, whatever the gateway's defaults."""
+        ...
+
     def let_in(self) -> None:
         """The token of an ``auth`` request was right."""
         ...

@@ -64,6 +64,11 @@ class NativeProtocol:
         return True
 
     @property
+    def translates(self) -> bool:
+        """``translation``."""
+        return True
+
+    @property
     def says_keepalive(self) -> bool:
         """``keepalive``."""
         return True

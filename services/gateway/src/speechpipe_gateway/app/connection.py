@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 from fastapi import WebSocket
 from redis.exceptions import RedisError
@@ -82,7 +83,7 @@ class Connection:
         self._dialect = dialect
         self._budget = Budget(services.limits.messages_per_second, time.monotonic())
         self._outbox = Outbox(InOrder() if isinstance(dialect, Timekeeper) else None)
-        self._options = services.options
+        self._options = services.options if dialect.translates else replace(services.options, targets=())
         self._opened: Opened | None = None
         self._intake = Intake(socket)
         self._hearing = Hearing(

@@ -56,6 +56,7 @@ class DeepgramDialect:
     authenticated = True
     binary_is_audio = False
     says_keepalive = True
+    translates = False
 
     def __init__(self, listen: Listen, request_id: str, created: str) -> None:
         self._listen = listen

@@ -70,6 +70,7 @@ class RealtimeDialect:
     authenticated = True
     binary_is_audio = False
     says_keepalive = False
+    translates = False
 
     def __init__(self, config: Config, models: tuple[str, ...], new_id: Callable[[str], str]) -> None:
         self._config = config
