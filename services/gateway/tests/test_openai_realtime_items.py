@@ -14,6 +14,7 @@ from realtime_world import (
 )
 
 from speechpipe_common.wire import Flush, Start
+from speechpipe_gateway.dialect import Audio
 from speechpipe_gateway.openai_realtime.transcript import remainder
 
 END_OF_ITEM = ["speech_stopped", "committed", "item.added"]
@@ -153,6 +154,21 @@ def test_a_client_that_commits_decides_alone() -> None:
     start = client.append()[0]
     assert isinstance(start, Start)
     assert start.silence_threshold_seconds == 10
+
+
+@pytest.mark.parametrize(("beta", "silence"), [("pcm16", b"\0\0"), ("g711_ulaw", b"\xff"), ("g711_alaw", b"\xd5")])
+def test_a_commit_holds_the_last_word_to_its_end(beta: str, silence: bytes) -> None:
+    """Silence follows what was appended, so that nothing of it waits for more; not where times would be moved by it."""
+    client = Client()
+    client.say("transcription_session.update", session={"input_audio_format": beta, "turn_detection": None})
+    client.append()
+    for name in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
+        padding, flush = client.say(name)
+        assert isinstance(padding, Audio)
+        assert (set(padding.frame), flush) == (set(silence), Flush())
+    client = Client()
+    client.append()
+    assert client.say("input_audio_buffer.commit") == [Flush()]
 
 
 def test_commits_may_overtake_their_finals() -> None:

@@ -17,6 +17,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 from wire_world import ANSWER, PATIENCE, GatewayProcess, call, working
 
+from speechpipe_common.wire import Start
+from speechpipe_gateway.media import AudioInput
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATH = "/v1/realtime?intent=transcription"
@@ -38,6 +41,13 @@ async def session(gateway: GatewayProcess, **options: Any) -> AsyncIterator[Clie
     async with asyncio.timeout(PATIENCE), connect(url, additional_headers=headers, **options) as socket:
         assert json.loads(await socket.recv())["type"] == "session.created"
         yield socket
+
+
+def mulaw(samples: NDArray[np.int16]) -> bytes:
+    """The nearest code for each 8 kHz sample."""
+    levels = AudioInput(Start(format="mulaw")).feed(bytes(range(256))).astype(int)
+    order = np.argsort(levels)
+    return order[np.searchsorted(levels[order], samples).clip(0, 255)].astype(np.uint8).tobytes()
 
 
 async def until(socket: ClientConnection, name: str) -> list[dict[str, Any]]:
@@ -76,6 +86,23 @@ async def test_speech_becomes_an_item(gateway: GatewayProcess, clips: dict[str, 
         assert events[-1]["transcript"] == ANSWER
         assert not scribe.missing
     assert {(job.language, job.targets) for job in scribe.jobs} == {("en", ())}
+
+
+async def test_a_commit_holds_all_that_was_appended(
+    gateway: GatewayProcess, clips: dict[str, NDArray[np.int16]]
+) -> None:
+    """Speech that ends with the last sample before the commit reaches the worker to its last sample."""
+    clip = clips["en/quick_brown_fox"]
+    loud = np.flatnonzero(np.abs(clip) > 2_000)[-1]
+    speech = soxr.resample(clip[:loud], 16_000, 8_000)
+    update = {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcmu"}, "turn_detection": None}}}
+    async with working(gateway) as scribe, session(gateway) as socket:
+        await socket.send(json.dumps({"type": "session.update", "session": update}))
+        audio = base64.b64encode(mulaw(speech)).decode()
+        await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+        await socket.send('{"type": "input_audio_buffer.commit"}')
+        await until(socket, "completed")
+    assert max(job.end for job in scribe.jobs) >= loud
 
 
 async def test_a_page_with_a_wrong_key_hears_why(gateway: GatewayProcess) -> None:

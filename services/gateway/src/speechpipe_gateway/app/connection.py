@@ -36,6 +36,8 @@ from speechpipe_gateway.app.intake import Intake, Said, Silence
 from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.choices import languages, with_hints
+from speechpipe_gateway.containers.kinds import container_of
+from speechpipe_gateway.containers.stream import NoRoom
 from speechpipe_gateway.dialect import Audio, Dialect, Flushed, Later, ProtocolError, Reply, Request, Timekeeper
 from speechpipe_gateway.live.factory import Opened
 from speechpipe_gateway.live.ordering import InOrder
@@ -228,7 +230,8 @@ class Connection:
                 self._opened = await self._services.factory.resume(request, self._key_id, self._outbox)
                 self._unconfirmed = True
                 self._options = self._opened.session.core.options
-                self._listen(self._opened)
+                self._unpack(self._opened.session.core.fields["format"])
+                self._listen()
             case Reply() | Later():
                 self._outbox.put(request)
             case Audio(frame) if self._opened is not None:
@@ -253,11 +256,20 @@ class Connection:
             if refusal is not None:
                 raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
         self._options = with_hints(self._options, request)
+        self._unpack(request.format)
         self._opened = await self._services.factory.open(request, self._options, self._key_id, self._outbox)
-        self._listen(self._opened)
+        self._listen()
 
-    def _listen(self, opened: Opened) -> None:
-        if self._hearing.begin(opened) and self._dialect.binary_is_audio:
+    def _unpack(self, declared: str) -> None:
+        container = container_of(declared)
+        if container is not None:
+            try:
+                self._hearing.unpack(self._services.unpackers.open(container))
+            except NoRoom as error:
+                raise ProtocolError("full", str(error), CLOSE_FULL) from error
+
+    def _listen(self) -> None:
+        if self._hearing.direct and self._dialect.binary_is_audio:
             self._intake.listen(self._hear)
 
     def _choose(self, request: SetLangs) -> None:
@@ -284,6 +296,8 @@ class Connection:
         if self._opened is None:
             return
         session = self._opened.session
+        # A dialect may have put audio in front of it.
+        await self._hearing.settled()
         if stop:
             self._stopped = True
             self._intake.listen(None)

@@ -42,6 +42,9 @@ from speechpipe_gateway.openai_realtime.shapes import shown
 MOST_APPENDED: Final = 180_000
 """Bytes of audio in one event, 3.75 s of PCM: in base64 they pass as a message of 256 kB."""
 
+PADDING_MS: Final = 150
+"""More than any resampler keeps to itself."""
+
 LEAST_COMMITTED_MS: Final = 100
 """The protocol's own: less is taken for an empty buffer."""
 
@@ -169,7 +172,10 @@ class RealtimeDialect:
     def _flush(self, cause: Cause) -> list[Request]:
         self._appended, self._rest = 0, b""
         self._conversation.flushing(cause)
-        return [Flush()]
+        if self._config.silence_ms is not None:
+            return [Flush()]
+        # Pushes the end of the last word out of the resampler; no time that such a client is told is moved by it.
+        return [Audio(self._config.encoding.silent(PADDING_MS)), Flush()]
 
     # --- messages of the session -----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ class Encoding:
         native: what a session calls it.
         rate: Hz.
         width: bytes of a sample.
+        silence: a sample of it.
     """
 
     name: str
@@ -23,10 +24,15 @@ class Encoding:
     native: SampleFormat
     rate: int
     width: int
+    silence: bytes
+
+    def silent(self, milliseconds: int) -> bytes:
+        """Audio in which there is nothing."""
+        return self.silence * (self.rate * milliseconds // 1_000)
 
 
 ENCODINGS: Final = (
-    Encoding("audio/pcm", "pcm16", "s16", 24_000, 2),
-    Encoding("audio/pcmu", "g711_ulaw", "mulaw", 8_000, 1),
-    Encoding("audio/pcma", "g711_alaw", "alaw", 8_000, 1),
+    Encoding("audio/pcm", "pcm16", "s16", 24_000, 2, b"\0\0"),
+    Encoding("audio/pcmu", "g711_ulaw", "mulaw", 8_000, 1, b"\xff"),
+    Encoding("audio/pcma", "g711_alaw", "alaw", 8_000, 1, b"\xd5"),
 )
