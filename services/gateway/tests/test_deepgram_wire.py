@@ -237,12 +237,18 @@ async def test_a_bomb_is_refused_and_costs_no_memory(gateway: GatewayProcess) ->
     assert memory.growth_mb < 60
 
 
-async def test_nothing_for_too_long_ends_the_stream(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """With NET-0001 and close 1011."""
-    with GatewayProcess(valkey, tmp_path_factory.mktemp("idle"), IDLE_TIMEOUT_SECONDS="1") as gateway:
-        async with listening(gateway) as socket:
-            error = (await told(socket))[-1]
-    assert (error["variant"], socket.close_code) == ("NET-0001", 1011)
+async def test_few_recordings_and_little_patience(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A second recording is turned away with 1013, until the first has ended: for silence, with NET-0001 and 1011."""
+    limits = {"IDLE_TIMEOUT_SECONDS": "1", "MAX_RECORDINGS": "1"}
+    with GatewayProcess(valkey, tmp_path_factory.mktemp("narrow"), **limits) as gateway:
+        async with listening(gateway, "encoding=ogg-opus") as first, listening(gateway, "encoding=ogg-opus") as second:
+            (full,) = await told(second)
+            error = (await told(first))[-1]
+        assert (full["variant"], second.close_code) == ("full", 1013)
+        assert (error["variant"], first.close_code) == ("NET-0001", 1011)
+        async with listening(gateway, "encoding=ogg-opus") as third:
+            await third.send(b"")
+            assert [message["type"] for message in await told(third)] == ["Metadata"]
 
 
 async def test_the_native_protocol_takes_containers_too(gateway: GatewayProcess, speech: NDArray[np.int16]) -> None:

@@ -104,6 +104,12 @@ class GatewaySettings(FileSettings, CaptionSettings):
         default=16, ge=2, description="Segments of one session without their final beyond which its audio is not read."
     )
     max_sessions: int = Field(default=200, ge=1, description="Sessions that this gateway takes at a time.")
+    max_recordings: int = Field(
+        default=32,
+        ge=1,
+        description="Sessions at a time whose audio comes as Opus (WebM, Ogg, or bare packets): each has a process of "
+        "about 15 MB that unpacks it, 256 MB at most.",
+    )
     max_sessions_per_key: int = Field(
         default=100, ge=1, description="Sessions of one API key on this gateway, unless the key's own line says else."
     )

@@ -65,11 +65,14 @@ class Hearing:
         """So much audio waits that no more should be fed before ``settled``."""
         return self._behind > MOST_WAITING
 
-    def begin(self, opened: Opened) -> bool:
-        """A session has begun; whether its frames are samples, which :meth:`feed` takes without waiting."""
-        kind = opened.audio.container
-        self._container = ContainerStream(kind) if kind else None
-        return kind is None
+    def unpack(self, container: ContainerStream) -> None:
+        """Frames come in a container."""
+        self._container = container
+
+    @property
+    def direct(self) -> bool:
+        """Frames are samples, which :meth:`feed` takes without waiting."""
+        return self._container is None
 
     async def take(self, opened: Opened, frame: bytes) -> None:
         """Take a binary frame of the session's audio, whatever it is.

@@ -27,6 +27,7 @@ from speechpipe_gateway.app.processes import serve_many
 from speechpipe_gateway.app.server import Gateway, create_app, entrances
 from speechpipe_gateway.app.services import ConnectionLimits, Services
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
+from speechpipe_gateway.containers.stream import Unpackers
 from speechpipe_gateway.live.factory import SessionFactory
 from speechpipe_gateway.live.feeds import Feeds
 from speechpipe_gateway.live.shards import Shards, open_shards
@@ -185,6 +186,7 @@ def _services(settings: GatewaySettings, factory: SessionFactory, vad: VadBatche
         sample_rate=settings.sample_rate,
         options=Options(settings.default_source, settings.default_targets),
         metrics=metrics,
+        unpackers=Unpackers(settings.max_recordings),
         limits=ConnectionLimits(
             idle_seconds=settings.idle_timeout_seconds,
             session_seconds=settings.max_session_seconds,

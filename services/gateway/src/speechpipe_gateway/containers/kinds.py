@@ -20,6 +20,11 @@ LEAST_BYTES: Final = 100.0
 FASTEST: Final = 4.0
 
 
+def container_of(declared: str) -> Container | None:
+    """What a session's ``format`` must be unpacked from; None for samples, and for WAV."""
+    return next((kind for kind in CONTAINERS if kind == declared), None)
+
+
 def sniff(head: bytes) -> Literal["webm", "ogg", "wav"] | None:
     """What begins with these bytes, ``SNIFF_BYTES`` at least; None for anything else."""
     return _MAGIC.get(head[:SNIFF_BYTES])

@@ -22,16 +22,53 @@ _WHY_BYTES: Final = 4_096
 log = get_logger(__name__)
 
 
+class NoRoom(Exception):
+    """So many streams are being unpacked that there may be no more."""
+
+
+class Unpackers:
+    """The processes of one gateway, which share its memory.
+
+    Args:
+        most: at a time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: set[ContainerStream] = set()
+
+    def open(self, kind: Container) -> "ContainerStream":
+        """A stream, which has its place until it is closed.
+
+        Raises:
+            NoRoom: there is none.
+        """
+        if len(self._open) >= self._most:
+            raise NoRoom(
+                f"all {self._most} places for recordings of this gateway are taken; send samples, or try again later"
+            )
+        stream = ContainerStream(kind, on_close=self._open.discard)
+        self._open.add(stream)
+        return stream
+
+
 class ContainerStream:
     """One client's audio, on its way through a process that has nothing else: no files, no network, no secrets.
 
     Args:
         kind: the container.
+        on_close: told once it is closed.
         clock: seconds.
     """
 
-    def __init__(self, kind: Container, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        kind: Container,
+        on_close: Callable[["ContainerStream"], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._kind = kind
+        self._on_close = on_close
         self._clock = clock
         self._process: asyncio.subprocess.Process | None = None
         self._began = 0.0
@@ -80,6 +117,7 @@ class ContainerStream:
                 self._process.kill()
             # Its last words are read too: the pipes are closed only then.
             await self._process.communicate()
+        self._on_close(self)
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._began = self._clock()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe_common.wire import Start
-from speechpipe_gateway.containers.kinds import RATE, Container
+from speechpipe_gateway.containers.kinds import RATE
 from speechpipe_gateway.media.errors import MediaError
 from speechpipe_gateway.media.legacy import LegacyReader
 from speechpipe_gateway.media.offsets import Offsets
@@ -50,8 +50,6 @@ class AudioInput:
 
     def __init__(self, start: Start, first_sample: int = 0) -> None:
         self._declared = _declared(start)
-        self.container: Container | None = start.format if start.format in ("webm", "ogg", "opus") else None
-        """What the client's frames must be unpacked from."""
         self._reader: _Reader
         if start.format == "wav":
             self._reader = WavReader()
