@@ -21,7 +21,15 @@ from speechpipe_operator.local import LocalOptions, LocalPipeline
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "docs" / "client.md", ROOT / "clients" / "README.md", ROOT / "README.md")
-EXAMPLES = ROOT / "examples" / "python"
+EXAMPLE_FOLDER = ROOT / "examples" / "python"
+COPIES = ("again.wav", "more.wav")
+EXAMPLES: Mapping[str, Sequence[str]] = {
+    "file_to_srt": ["talk.wav", "--language", "en", "--translate", "es"],
+    "live_microphone": ["--language", "en", "--translate", "es"],
+    "script": [],
+    "many_files": [*COPIES, "notes.wav", "--at-once", "2"],
+}
+"""The programs in that folder, and what they are given."""
 PLAYER = Path(__file__).with_name("player")
 ADDRESS = "ws://127.0.0.1:5026/ws"
 PATIENCE = 300.0
@@ -111,12 +119,20 @@ def run(command: Sequence[str], folder: Path, url: str, stdin: bytes = b"") -> E
 
 @pytest.fixture(scope="module")
 def ended(url: str, folder: Path) -> Iterator[Mapping[str, Future[Ended]]]:
-    """How each snippet ends; a few run at a time."""
+    """How each snippet and example ends; a few run at a time."""
+    for name in COPIES:
+        (folder / name).write_bytes((folder / "talk.wav").read_bytes())
+    (folder / "notes.wav").write_text("no audio")
+    raw = (folder / "talk.s16").read_bytes()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {
+        programs = {
             snippet.name: pool.submit(run, ["-c", snippet.code.replace(ADDRESS, url)], folder, url)
             for snippet in SNIPPETS
         }
+        for name, arguments in EXAMPLES.items():
+            command = [str(EXAMPLE_FOLDER / f"{name}.py"), *arguments]
+            programs[name] = pool.submit(run, command, folder, url, raw)
+        yield programs
         pool.shutdown(cancel_futures=True)
 
 
@@ -167,42 +183,45 @@ def test_every_block_of_python_is_run():
     assert len(SNIPPETS) == blocks
 
 
-def test_file_to_srt(url: str, folder: Path):
+def test_every_example_is_run():
+    """No program of the folder is left out."""
+    assert {path.stem for path in EXAMPLE_FOLDER.glob("*.py")} == set(EXAMPLES)
+
+
+def test_file_to_srt(ended: Mapping[str, Future[Ended]]):
     """Subtitles of a translation, on standard output alone."""
-    ended = run([str(EXAMPLES / "file_to_srt.py"), "talk.wav", "--language", "en", "--translate", "es"], folder, url)
-    assert ended.code == 0, ended.err
-    assert_prints("1\n00:00:... --> 00:00:...\nHola mundo.\n\n2\n00:00:... --> 00:00:...\nEl zorro ...\n...", ended.out)
+    outcome = ended["file_to_srt"].result(PATIENCE)
+    assert outcome.code == 0, outcome.err
+    assert_prints(
+        "1\n00:00:... --> 00:00:...\nHola mundo.\n\n2\n00:00:... --> 00:00:...\nEl zorro ...\n...", outcome.out
+    )
 
 
-def test_file_to_srt_of_a_missing_file(url: str, folder: Path):
+def test_file_to_srt_of_a_missing_file(folder: Path):
     """What is wrong is one line, and no traceback."""
-    ended = run([str(EXAMPLES / "file_to_srt.py"), "none.wav"], folder, url)
-    assert (ended.code, ended.out, ended.err) == (1, "", "none.wav: there is no such file\n")
+    outcome = run([str(EXAMPLE_FOLDER / "file_to_srt.py"), "none.wav"], folder, "ws://127.0.0.1:9/ws")
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", "none.wav: there is no such file\n")
 
 
-def test_live_microphone(url: str, folder: Path):
+def test_live_microphone(ended: Mapping[str, Future[Ended]]):
     """Captions come while somebody speaks into the microphone, and the last ones after Ctrl-C."""
-    ended = run([str(EXAMPLES / "live_microphone.py"), "--language", "en", "--translate", "es"], folder, url)
-    assert ended.code == 0, ended.err
-    assert_prints(f"{SAID[0]}\n[es] Hola mundo.\n{SAID[1]}\n[es] El ...", ended.out)
-    assert "Listening to a microphone for tests; Ctrl-C ends." in ended.err
+    outcome = ended["live_microphone"].result(PATIENCE)
+    assert outcome.code == 0, outcome.err
+    assert_prints(f"{SAID[0]}\n[es] Hola mundo.\n{SAID[1]}\n[es] El zorro ...", outcome.out)
+    assert "Listening to a microphone for tests; Ctrl-C ends." in outcome.err
 
 
-def test_script(url: str, folder: Path):
+def test_script(ended: Mapping[str, Future[Ended]]):
     """Raw audio from a pipe, without async."""
-    ended = run([str(EXAMPLES / "script.py")], folder, url, stdin=(folder / "talk.s16").read_bytes())
-    assert ended.code == 0, ended.err
-    assert_prints(f"... {SAID[0]}\n... {SAID[1]}", ended.out)
+    outcome = ended["script"].result(PATIENCE)
+    assert outcome.code == 0, outcome.err
+    assert_prints(f"... {SAID[0]}\n... {SAID[1]}", outcome.out)
 
 
-def test_many_files(url: str, folder: Path):
+def test_many_files(ended: Mapping[str, Future[Ended]], folder: Path):
     """Files at once, each over a session of its own; one that is no audio fails alone."""
-    names = ["talk.wav", "again.wav"]
-    for name in names[1:]:
-        (folder / name).write_bytes((folder / "talk.wav").read_bytes())
-    (folder / "notes.wav").write_text("no audio")
-    ended = run([str(EXAMPLES / "many_files.py"), *names, "notes.wav", "--at-once", "2"], folder, url)
-    assert ended.code == 1
-    assert "notes.wav: not audio that can be read" in ended.err
-    for name in names:
+    outcome = ended["many_files"].result(PATIENCE)
+    assert outcome.code == 1
+    assert "notes.wav: not audio that can be read" in outcome.err
+    for name in COPIES:
         assert words((folder / name).with_suffix(".txt").read_text()) == words(" ".join(SAID))

@@ -198,6 +198,10 @@ async def test_tokens_open_only_what_they_are_for(gateway: GatewayProcess):
         bearer = {"Authorization": f"Bearer {mine['captions_token']}"}
         async with reading(address(gateway, mine).partition("?")[0], **bearer) as reader:
             assert reader.response.status == 200
+        # Whether there are captions can be asked without reading them, which would go on and on.
+        async with aiohttp.ClientSession() as session, session.head(address(gateway, mine)) as response:
+            assert (response.status, response.headers["Content-Type"]) == (200, "text/vtt; charset=utf-8")
+            assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
 async def test_readers_are_limited_and_a_place_is_given_back(gateway: GatewayProcess):

@@ -17,6 +17,9 @@ from speechpipe_gateway.live.shards import Shards
 LOOK_SECONDS: Final = 0.25
 """How often a session that is read is looked at; it is driven by any gateway, so nothing here hears of its results."""
 
+ASKING_AT_ONCE: Final = 16
+"""Who asks has shown nothing yet: many of them at once must not take Redis' connections from those who speak."""
+
 AWAY_SECONDS: Final = 120.0
 """How long a client may be away with nothing owed before its captions end: twice what clients try to come back for."""
 
@@ -52,6 +55,7 @@ class Feeds:
         self._feeds: dict[str, Feed] = {}
         self._tasks: dict[Feed, asyncio.Task[None]] = {}
         self._closed = False
+        self._asking = asyncio.Semaphore(ASKING_AT_ONCE)
 
     @property
     def readers(self) -> int:
@@ -96,7 +100,8 @@ class Feeds:
     async def _admit(self, client: str, token: str) -> SessionStore:
         try:
             store = self._shards.of_token(token).store
-            kept = await store.captions_token(client)
+            async with self._asking:
+                kept = await store.captions_token(client)
         except ResumeDeniedError as error:
             raise UnknownCaptionsError from error
         except (RedisError, OSError) as error:
