@@ -192,11 +192,13 @@ def test_finalize_is_answered_by_the_last_final_that_it_waits_for() -> None:
 
 
 def test_every_finalize_has_its_answer() -> None:
-    """Two that wait for the same segment get two, also where the segment has failed; and one before any audio."""
+    """Also where the segment has failed, or before any audio; those that wait for the same captions share it."""
     client = Client()
     client.flushed(0)
-    client.flushed(0)
-    assert [s["from_finalize"] for s in client.hear(final(0, 3, "one"))] == [True, True]
+    client.flushed(0, 48_000)
+    client.flushed(0, 48_000)
+    said = client.hear(final(0, 3, "one"), final(3, 5, "two"))
+    assert [(transcript(s), s["from_finalize"]) for s in said] == [("one", True), ("two", True)]
     client.flushed(64_000)
     error, answer = client.hear(Error(code="poison", message="it failed three times", segment_id="64000"))
     assert (error["type"], error["variant"], error["description"]) == ("Error", "poison", "it failed three times")

@@ -72,7 +72,7 @@ class DeepgramDialect:
         self._utterances = Utterances(listen.utterance_end_seconds)
         self._marked = False
         self._finalizing: list[set[str]] = []
-        """For each ``Finalize`` that is not answered, the segments that it waits for."""
+        """For each ``Finalize`` that is not answered, the segments that it waits for; never the same ones twice."""
 
     # --- in --------------------------------------------------------------------------------------------------------
 
@@ -162,11 +162,15 @@ class DeepgramDialect:
         return ()
 
     def flushed(self, owed: frozenset[str]) -> Sequence[str]:
-        """A ``Finalize`` is answered by the last final that it waits for; at once, where it waits for none."""
-        if owed:
+        """A ``Finalize`` is answered by the last final that it waits for; at once, where it waits for none.
+
+        Those that wait for the same finals share the answer: however often it is said, there is little to remember.
+        """
+        if not owed:
+            return [self._finalized()]
+        if owed not in self._finalizing:
             self._finalizing.append(set(owed))
-            return ()
-        return [self._finalized()]
+        return ()
 
     def goodbye(self, code: int, reason: str) -> tuple[Sequence[str], int]:
         """``Metadata`` is the last message of a stream that was closed in order."""
