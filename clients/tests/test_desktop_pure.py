@@ -161,11 +161,12 @@ def test_captions_go_after_a_while_and_old_segments_first():
 def test_a_sentence_stays_for_a_while_and_while_the_connection_is_lost():
     """What is wrong is shown for some seconds; that the connection is lost, as long as it is."""
     dictation = Dictation()
-    dictation.take_status(Status(State.LOST, "lost", trouble=True), 0.0)
-    assert dictation.shown(SENTENCE_SECONDS * 10) == ([], "lost")
-    dictation.take_status(Status(State.LISTENING, "back"), 100.0)
-    assert dictation.shown(101.0) == ([], "back")
-    assert dictation.shown(100.0 + SENTENCE_SECONDS) == ([], "")
+    lost, back = Status(State.LOST, "lost", trouble=True), Status(State.LISTENING, "back")
+    dictation.take_status(lost, 0.0)
+    assert dictation.shown(SENTENCE_SECONDS * 10) == ([], lost)
+    dictation.take_status(back, 100.0)
+    assert dictation.shown(101.0) == ([], back)
+    assert dictation.shown(100.0 + SENTENCE_SECONDS) == ([], None)
 
 
 # --- audio that is kept -------------------------------------------------------------------------------------------

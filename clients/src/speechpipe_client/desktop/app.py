@@ -59,12 +59,11 @@ class DesktopApp(QObject):
             lambda text, error: self._called.emit(lambda: self._not_typed(text, error)),
         )
         self.overlay = Overlay(store.current, lambda place, width: self.change(place=place, width=width))
-        self.menu = TrayMenu(
-            Actions(self.toggle, self.change, self.unlock, self.open_settings, QApplication.quit), inputs.all_inputs
-        )
-        self.menu.aboutToShow.connect(self._refresh_menu)
+        self.menu = TrayMenu(Actions(self.toggle, self.change, self.unlock, self.open_settings, QApplication.quit))
+        self.menu.inputs = inputs.all_inputs()
+        self.menu.aboutToShow.connect(self._open_menu)
         self.tray = Tray(self.menu, self.toggle) if QSystemTrayIcon.isSystemTrayAvailable() else None
-        self.window = SettingsWindow(store.current, inputs.all_inputs(), self.change, self.toggle, self._window_closed)
+        self.window = SettingsWindow(store.current, self.menu.inputs, self.change, self.toggle, self._window_closed)
         self._hotkeys = self._listen_to_keys(store.current)
         self._clock = QTimer(self, interval=_LOOK_MS)
         self._clock.timeout.connect(self._show)
@@ -148,7 +147,6 @@ class DesktopApp(QObject):
     def _listen_anew(self) -> None:
         """From another device or on another server: what was said before is still captioned."""
         if self._dictation.state in _ACTIVE:
-            self._background.finish()
             self._dictation.state = State.IDLE
             self.listen()
 
@@ -203,6 +201,11 @@ class DesktopApp(QObject):
 
     def _show(self) -> None:
         self.overlay.show_lines(*self._dictation.shown(time.monotonic()))
+
+    def _open_menu(self) -> None:
+        """Devices come and go: they are looked for when somebody opens the menu."""
+        self.menu.inputs = inputs.all_inputs()
+        self._refresh_menu()
 
     def _refresh_menu(self) -> None:
         now = self._store.current

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from speechpipe_client.desktop import inputs, sentences
@@ -14,6 +15,21 @@ from speechpipe_client.desktop.recording import Recording
 from speechpipe_client.errors import SpeechpipeError
 
 _CLOSE_SECONDS: Final = 5.0
+
+
+@dataclass(eq=False, slots=True)
+class _Stretch:
+    """From pressing the keys to letting them go, and on until its captions are there."""
+
+    wishes: Wishes
+    wanted: bool = True
+    conversation: Conversation | None = None
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def finish(self) -> None:
+        self.wanted = False
+        if self.conversation is not None:
+            self.conversation.finish()
 
 
 class Background:
@@ -30,14 +46,13 @@ class Background:
         self._tell = tell
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turn = asyncio.Lock()
-        self._newest: Conversation | None = None
-        self._wanted = False
+        self._newest: _Stretch | None = None
+        self._state = State.IDLE
         self._thread = threading.Thread(target=self._loop.run_forever, name="speechpipe-background", daemon=True)
         self._thread.start()
 
     def listen(self, chosen: Input, wishes: Wishes) -> None:
-        """Begin a stretch of speech."""
+        """Begin a stretch of speech; one that goes on is finished."""
         self._do(self._listen(chosen, wishes))
 
     def finish(self) -> None:
@@ -62,53 +77,70 @@ class Background:
         task.add_done_callback(self._tasks.discard)
 
     async def _listen(self, chosen: Input, wishes: Wishes) -> None:
-        self._wanted = True
+        await self._finish()
+        before, stretch = self._newest, _Stretch(wishes)
+        self._newest = stretch
+        self._pass_on(stretch, Status(State.OPENING))
         try:
-            source = await asyncio.to_thread(inputs.open_source, chosen)
+            await self._caption(stretch, chosen, before)
+            self._end(stretch, Status(State.IDLE))
         except SpeechpipeError as error:
-            self._fail(error, wishes)
-            return
-        recording = Recording(source, self._warn_of_silence if chosen.kind == "microphone" else lambda: None)
-        conversation = self._newest = Conversation(recording, wishes, self._tell)
-        if not self._wanted:  # let go while the device was opened
+            sentence = sentences.of_failure(error, urls=wishes.urls, has_key=bool(wishes.api_key))
+            self._end(stretch, Status(State.IDLE, sentence, trouble=True))
+        finally:
+            stretch.done.set()
+
+    async def _caption(self, stretch: _Stretch, chosen: Input, before: _Stretch | None) -> None:
+        """Record at once, and caption when the stretch before has its captions."""
+        source = await asyncio.to_thread(inputs.open_source, chosen)
+        silence = Status(State.LISTENING, sentences.SILENT, trouble=True)
+
+        def warn() -> None:
+            if chosen.kind == "microphone":  # what a computer plays is silent at times
+                self._pass_on(stretch, silence)
+
+        recording = Recording(source, warn)
+        conversation = Conversation(recording, stretch.wishes, lambda notice: self._pass_on(stretch, notice))
+        stretch.conversation = conversation
+        if not stretch.wanted:  # let go while the device was opened
             conversation.finish()
-        await asyncio.gather(recording.run(), self._caption(conversation, recording, wishes))
+        recorded = asyncio.create_task(recording.run())
+        try:
+            if before is not None:
+                await before.done.wait()
+            await conversation.run()
+        finally:
+            recording.stop()
+            await recorded
 
-    async def _caption(self, conversation: Conversation, recording: Recording, wishes: Wishes) -> None:
-        async with self._turn:
-            try:
-                await conversation.run()
-            except SpeechpipeError as error:
-                recording.stop()
-                self._end(conversation)
-                self._fail(error, wishes)
-            else:
-                self._end(conversation)
-                self._tell(Delivered())
-                if self._newest is None:
-                    self._tell(Status(State.IDLE))
-
-    def _end(self, conversation: Conversation) -> None:
-        if self._newest is conversation:
+    def _end(self, stretch: _Stretch, status: Status) -> None:
+        self._tell(Delivered())
+        self._pass_on(stretch, status)
+        if self._newest is stretch:
             self._newest = None
 
-    def _fail(self, error: SpeechpipeError, wishes: Wishes) -> None:
-        sentence = sentences.of_failure(error, urls=wishes.urls, has_key=bool(wishes.api_key))
-        self._tell(Delivered())
-        self._tell(Status(State.IDLE if self._newest is None else State.OPENING, sentence, trouble=True))
-
-    def _warn_of_silence(self) -> None:
-        self._tell(Status(State.LISTENING, sentences.SILENT, trouble=True))
+    def _pass_on(self, stretch: _Stretch, notice: Notice) -> None:
+        """Tell it; the state is that of the newest stretch, whatever becomes of an older one."""
+        if isinstance(notice, Status):
+            if self._newest is stretch:
+                self._state = notice.state
+            elif not notice.sentence:
+                return
+            notice = replace(notice, state=self._state)
+        self._tell(notice)
 
     async def _finish(self) -> None:
-        self._wanted = False
-        if self._newest is not None:
+        if self._newest is not None and self._newest.wanted:
             self._newest.finish()
 
     async def _set_languages(self, source: str, targets: tuple[str, ...]) -> None:
-        if self._newest is not None:
+        stretch = self._newest
+        if stretch is None:
+            return
+        stretch.wishes = replace(stretch.wishes, source=source, targets=targets)
+        if stretch.conversation is not None:
             with suppress(SpeechpipeError):  # it is over; ``run`` says why
-                await self._newest.set_languages(source, targets)
+                await stretch.conversation.set_languages(source, targets)
 
     async def _stop_all(self) -> None:
         others = self._tasks - {asyncio.current_task()}

@@ -17,7 +17,7 @@ class Dictation:
         self.state = State.IDLE
         self._captions = Captions()
         self._order = SpeechOrder()
-        self._sentence = ""
+        self._told: Status | None = None
         self._told_at = 0.0
 
     def choose(self, targets: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ class Dictation:
         """Take a new state into account; a sentence stays for a while, and while the connection is lost."""
         self.state = status.state
         if status.sentence:
-            self._sentence, self._told_at = status.sentence, now
+            self._told, self._told_at = status, now
 
     def take(self, event: Event, now: float) -> list[Final]:
         """Take an event into account; finals that may be typed now."""
@@ -39,7 +39,7 @@ class Dictation:
         """Nothing more comes of the stretch; finals that waited."""
         return self._order.rest()
 
-    def shown(self, now: float) -> tuple[list[Line], str]:
-        """Lines and sentence of the overlay."""
+    def shown(self, now: float) -> tuple[list[Line], Status | None]:
+        """Lines of the overlay, and what else is to be said there."""
         stays = self.state is State.LOST or now - self._told_at < SENTENCE_SECONDS
-        return self._captions.lines(now), self._sentence if stays else ""
+        return self._captions.lines(now), self._told if stays else None

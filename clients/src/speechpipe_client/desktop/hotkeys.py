@@ -8,6 +8,7 @@ from typing import Any, Final
 from speechpipe_client.desktop.chords import RELEASE_SECONDS, BadChord, Chord, pynput_name
 from speechpipe_client.desktop.typists import load_keyboard
 
+_STOP_SECONDS: Final = 2.0
 _SOON_SECONDS: Final = RELEASE_SECONDS * 1.5
 
 
@@ -44,6 +45,7 @@ class Hotkeys:
         """Listen no more."""
         if self._listener is not None:
             self._listener.stop()
+            self._listener.join(_STOP_SECONDS)
 
     def _parse(self, text: str) -> Chord:
         try:

@@ -1,5 +1,6 @@
 """The app's icon, drawn, with a dot that shows what is going on."""
 
+from functools import cache
 from typing import Final
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -18,14 +19,16 @@ _BACK: Final = QColor("#1f2a44")
 _SIZES: Final = (16, 22, 24, 32, 48, 64, 128)
 
 
+@cache
 def icon(state: State) -> QIcon:
-    """The icon in all usual sizes."""
+    """The icon in all usual sizes; only after Qt has begun."""
     made = QIcon()
     for size in _SIZES:
         made.addPixmap(_draw(size, state))
     return made
 
 
+@cache
 def dot(state: State, size: int = 12) -> QPixmap:
     """The dot alone."""
     pixmap = QPixmap(size, size)
@@ -52,7 +55,7 @@ def _draw(size: int, state: State) -> QPixmap:
     if state is not State.IDLE:
         painter.setPen(QPen(_BACK, 4))
         painter.setBrush(COLOURS[state])
-        painter.drawEllipse(QPointF(48, 48), 13, 13)
+        painter.drawEllipse(QPointF(49, 49), 12, 12)
     painter.end()
     return pixmap
 

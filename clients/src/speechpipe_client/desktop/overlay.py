@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QFont, QGuiApplication, QMouseEvent, QPainter,
 from PySide6.QtWidgets import QWidget
 
 from speechpipe_client.desktop.captions import Line
+from speechpipe_client.desktop.notices import State, Status
 from speechpipe_client.desktop.placement import Rect, place
 from speechpipe_client.desktop.settings import Settings
 from speechpipe_client.desktop.subtitle_text import SubtitleText
@@ -15,10 +16,14 @@ from speechpipe_client.desktop.subtitle_text import SubtitleText
 SPOKEN: Final = QColor(255, 255, 255)
 TRANSLATED: Final = QColor(255, 224, 130)
 TROUBLE: Final = QColor(255, 171, 145)
+NEWS: Final = QColor(190, 220, 255)
+SAMPLE: Final = "Here the subtitles stand."
 HINT: Final = "Drag to move, turn the wheel for the width; {keys} when done."
 
 _GAP: Final = 0.3
 """Between languages, in heights of a row."""
+_SMALL: Final = 0.65
+"""Size of sentences about the connection, against that of the subtitles."""
 _WIDTH_STEP: Final = 40
 
 _FLAGS: Final = (
@@ -46,8 +51,8 @@ class Overlay(QWidget):
         self.setWindowTitle("Speechpipe subtitles")
         self._settings = settings
         self._on_moved = on_moved
-        self._lines: Sequence[Line] = ()
-        self._sentence = ""
+        self._lines: tuple[Line, ...] = ()
+        self._told: Status | None = None
         self._texts: list[SubtitleText] = []
         self._grip: QPoint | None = None
         self._unlocked = False
@@ -70,10 +75,10 @@ class Overlay(QWidget):
         self.setGeometry(*place(screens, round(rows * sample.row_height), settings.place, settings.width))
         self._lay_out()
 
-    def show_lines(self, lines: Sequence[Line], sentence: str = "") -> None:
-        """Show a line for each language, and under them a sentence about what is wrong; nothing where all is empty."""
-        if (tuple(lines), sentence) != (tuple(self._lines), self._sentence):
-            self._lines, self._sentence = tuple(lines), sentence
+    def show_lines(self, lines: Sequence[Line], told: Status | None = None) -> None:
+        """Show a line for each language, and under them a sentence about the connection; nothing where all is empty."""
+        if (tuple(lines), told) != (self._lines, self._told):
+            self._lines, self._told = tuple(lines), told
             self._lay_out()
 
     def unlock(self, unlocked: bool) -> None:
@@ -132,17 +137,21 @@ class Overlay(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        rows = self._settings.rows
+        rows, told = self._settings.rows, self._told
+        lines = self._lines
+        if self._unlocked:
+            lines = lines or (Line("", SAMPLE),) * (1 + len(self._settings.targets))
+            told = Status(State.IDLE, HINT.format(keys=self._settings.move_keys or "the menu"))
         shown = [
             SubtitleText(line, self._font, self.width(), rows, TRANSLATED if index else SPOKEN)
-            for index, line in enumerate(self._lines)
+            for index, line in enumerate(lines)
             if line.text.strip()
         ]
-        sentence = HINT.format(keys=self._settings.move_keys) if self._unlocked else self._sentence
-        if sentence:
+        if told is not None:
             small = QFont(self._font)
-            small.setPointSizeF(self._font.pointSizeF() * 0.7)
-            shown.append(SubtitleText(Line("", sentence), small, self.width(), 2, TROUBLE))
+            small.setPointSizeF(self._font.pointSizeF() * _SMALL)
+            colour = TROUBLE if told.trouble else NEWS
+            shown.append(SubtitleText(Line("", told.sentence), small, self.width(), 2, colour))
         self._texts = shown
         self.update()
 

@@ -20,7 +20,7 @@ Typing = Literal["auto", "keys", "clipboard"]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything that a person can choose."""
 
-    urls: tuple[str, ...] = ("ws://127.0.0.1:5026/ws",)
+    urls: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("ws://127.0.0.1:5026/ws",)
     """Gateways; the next one takes over a session."""
     api_key: str = ""
     source: str = "auto"

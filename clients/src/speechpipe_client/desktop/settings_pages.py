@@ -83,9 +83,11 @@ class SpeechPage(Page):
         self.source.choose(settings.source)
         for box, code in zip(self.targets, (*settings.targets, "", ""), strict=False):
             box.choose(code)
+        self._more = settings.targets[len(self.targets) :]
 
     def _change_targets(self, change: Change) -> None:
-        change(targets=tuple(dict.fromkeys(box.code for box in self.targets if box.code)))
+        shown = [box.code for box in self.targets if box.code]
+        change(targets=tuple(dict.fromkeys((*shown, *self._more))))
 
     def _browse(self, change: Change) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Play a file as if it were said", str(Path.home()), "Audio (*)")
@@ -190,10 +192,7 @@ class ServerPage(Page):
         self.form.addRow("Address", self.urls)
         self.form.addRow("API key", self.key)
         self.form.addRow(hint("Several addresses, with spaces between them: the next one takes over a session."))
-        self.form.addRow(
-            "",
-            hint(f"The key is kept in a file that only you can read; {KEY_VARIABLE} in the environment is not kept."),
-        )
+        self.form.addRow(hint(f"The key is kept in a file that only you can read; one in {KEY_VARIABLE} is not kept."))
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:

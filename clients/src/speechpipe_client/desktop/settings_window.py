@@ -51,9 +51,12 @@ class SettingsWindow(QWidget):
         self._button.setMinimumWidth(130)
         self._wrong = QLabel(wordWrap=True)
         self._wrong.setStyleSheet("color: #c62828")
+        self._wrong.hide()
 
         def try_change(**fields: object) -> None:
-            self._wrong.setText(change(**fields))
+            wrong = change(**fields)
+            self._wrong.setText(wrong)
+            self._wrong.setVisible(bool(wrong))
 
         self.pages = (
             SpeechPage(settings, inputs, try_change),
@@ -63,6 +66,11 @@ class SettingsWindow(QWidget):
         )
         self._lay_out()
         self.show_status(Status(State.IDLE))
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with the last change."""
+        return self._wrong.text()
 
     def apply(self, settings: Settings) -> None:
         """Show settings that were changed elsewhere."""

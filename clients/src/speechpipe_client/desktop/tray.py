@@ -40,16 +40,20 @@ class TrayMenu(QMenu):
 
     Args:
         actions: see there.
-        inputs: what can be recorded on this machine; asked each time, since devices come and go.
     """
 
-    def __init__(self, actions: Actions, inputs: Callable[[], Sequence[Input]]) -> None:
+    def __init__(self, actions: Actions) -> None:
         super().__init__()
         self._actions = actions
-        self._inputs = inputs
+        self.inputs: Sequence[Input] = ()
+        """What can be recorded on this machine."""
 
     def refresh(self, settings: Settings, recent: Sequence[str], state: State, *, unlocked: bool) -> None:
-        """Fill it anew."""
+        """Fill it anew, unless somebody looks at it."""
+        if self.isVisible():
+            return
+        for old in self.findChildren(QMenu):
+            old.deleteLater()
         self.clear()
         listening = state in (State.OPENING, State.LISTENING, State.LOST)
         self._add("Stop listening" if listening else "Start listening", self._actions.toggle, settings.toggle_keys)
@@ -89,7 +93,7 @@ class TrayMenu(QMenu):
 
     def _add_inputs(self, settings: Settings) -> None:
         chosen = parse(settings.input)
-        known = list(self._inputs())
+        known = list(self.inputs)
         offered = known if chosen in known else [*known, chosen]
         menu = self.addMenu("Listen to")
         labels = {each.text: label(each) for each in offered}
