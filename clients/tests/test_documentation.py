@@ -132,6 +132,8 @@ def ended(url: str, folder: Path) -> Iterator[Mapping[str, Future[Ended]]]:
         for name, arguments in EXAMPLES.items():
             command = [str(EXAMPLE_FOLDER / f"{name}.py"), *arguments]
             programs[name] = pool.submit(run, command, folder, url, raw)
+        listen = [str(Path(sys.executable).with_name("speechpipe")), "listen", "--source", "en", "--target", "es"]
+        programs["listen"] = pool.submit(run, listen, folder, url)
         yield programs
         pool.shutdown(cancel_futures=True)
 
@@ -209,6 +211,14 @@ def test_live_microphone(ended: Mapping[str, Future[Ended]]):
     assert outcome.code == 0, outcome.err
     assert_prints(f"{SAID[0]}\n[es] Hola mundo.\n{SAID[1]}\n[es] El zorro ...", outcome.out)
     assert "Listening to a microphone for tests; Ctrl-C ends." in outcome.err
+
+
+def test_listen(ended: Mapping[str, Future[Ended]]):
+    """The command does the same: each final with its translation on standard output; Ctrl-C waits for the last."""
+    outcome = ended["listen"].result(PATIENCE)
+    assert outcome.code == 0, outcome.err
+    assert_prints(f"{SAID[0]}\n[es] Hola mundo.\n{SAID[1]}\n[es] El zorro ...", outcome.out)
+    assert outcome.err == "Listening to a microphone for tests; Ctrl-C ends.\n"
 
 
 def test_script(ended: Mapping[str, Future[Ended]]):
