@@ -57,7 +57,7 @@ async def test_a_server_that_is_down_is_waited_for(browser: Browser, address: st
 
 async def test_a_restarted_server_is_come_back_to(browser: Browser, world: World, talk: Talk):
     """A gateway that is told to end says so; the page says it too, and goes on with the gateway that comes after it."""
-    service = world.add_gateway()
+    service = world.add_gateway(DRAIN_SECONDS="1")
     await world.start(service)
     async with visiting(browser, world.urls[-1].replace("ws://", "http://").removesuffix("ws")) as visitor:
         await visitor.speak("English")

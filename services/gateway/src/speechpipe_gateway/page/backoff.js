@@ -9,7 +9,7 @@ export class Backoff {
   #cap;
 
   /** @param {() => number} dice in [0, 1). @param {number} cap longest wait in seconds. */
-  constructor(dice, cap = 8) {
+  constructor(dice, cap = 5) {
     this.#dice = dice;
     this.#cap = cap;
   }
