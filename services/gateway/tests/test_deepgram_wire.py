@@ -22,7 +22,10 @@ from wire_world import ANSWER, PATIENCE, GatewayProcess, PeakMemory, Scribe, cal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-RAW = "model=nova-3&encoding=linear16&sample_rate=16000"
+PATIENT = "endpointing=5000"
+"""No client that a busy machine stops for a moment ends a sentence."""
+
+RAW = f"model=nova-3&encoding=linear16&sample_rate=16000&{PATIENT}"
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +199,7 @@ async def test_recordings_are_decoded_as_they_come(
     made = {"opus": packets, "wav": waves}.get(kind)
     stream = made(speech, 16_000) if made else cut(recorded(speech, 16_000, kind), 700)
     before = len(scribe.jobs)
-    async with listening(gateway, "encoding=opus" if kind == "opus" else "") as socket:
+    async with listening(gateway, f"{PATIENT}&encoding=opus" if kind == "opus" else PATIENT) as socket:
         for piece in stream:
             await socket.send(piece)
         await socket.send('{"type":"CloseStream"}')
@@ -266,7 +269,7 @@ async def test_few_recordings_and_little_patience(valkey: str, tmp_path_factory:
 async def test_the_native_protocol_takes_containers_too(gateway: GatewayProcess, speech: NDArray[np.int16]) -> None:
     """``format`` webm: offsets are in frames of the decoded audio, 48 kHz mono."""
     async with call(gateway) as caller:
-        ready = await caller.start(format="webm")
+        ready = await caller.start(format="webm", silence_threshold_seconds=5)
         assert (ready["format"], ready["sample_rate"], ready["channels"]) == ("webm", 48_000, 1)
         for piece in cut(recorded(speech, 16_000, "webm"), 3_000):
             await caller.socket.send(piece)
