@@ -6,6 +6,7 @@ may change.
 """
 
 from speechpipe_client.audio import AudioError, AudioFile, Pace
+from speechpipe_client.connecting import connect
 from speechpipe_client.errors import (
     AuthenticationError,
     GatewayFull,
@@ -23,7 +24,7 @@ from speechpipe_client.microphone import Microphone, list_devices
 from speechpipe_client.microphone_errors import MicrophoneDenied, MicrophoneError, NoMicrophone
 from speechpipe_client.options import Credential, Limits, SessionOptions
 from speechpipe_client.segment import Segment
-from speechpipe_client.session import Session, connect
+from speechpipe_client.session import Session
 from speechpipe_client.sources import Audio, AudioSource
 from speechpipe_client.transcribing import transcribe, transcribe_file
 from speechpipe_client.transcript import Transcript

@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Literal, Self, Unpack
 
+from speechpipe_client import connecting, transcribing
 from speechpipe_client import session as asynchronous
-from speechpipe_client import transcribing
 from speechpipe_client.audio import Pace
 from speechpipe_client.background import Background
 from speechpipe_client.captions import CaptionForm
@@ -45,7 +45,7 @@ def connect(
     ``api_key``, where it is a function, and an asynchronous ``audio`` are called on the session's thread.
     """
     return Session(
-        asynchronous.connect(
+        connecting.connect(
             url,
             options,
             api_key=api_key,

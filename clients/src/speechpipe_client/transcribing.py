@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Unpack
 
 from speechpipe_client.audio import AudioFile, Pace
+from speechpipe_client.connecting import connect
 from speechpipe_client.events import Event
 from speechpipe_client.options import Credential, Limits, Wishes
-from speechpipe_client.session import connect
 from speechpipe_client.sources import Audio
 from speechpipe_client.transcript import Transcript
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from speechpipe_client.connecting import connect
 from speechpipe_client.errors import GatewayUnreachable, ProtocolError, SpeechpipeError
 from speechpipe_client.load.record import Told
 from speechpipe_client.load.talker import RATE, Talker
 from speechpipe_client.options import Limits, SessionOptions
-from speechpipe_client.session import Session, connect
+from speechpipe_client.session import Session
 
 OPENING_SECONDS: Final = 5.0
 """A gateway that is full for this long has refused the stream."""
