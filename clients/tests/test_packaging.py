@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples" / "python"
 MEMBERS = (ROOT / "services" / "common", ROOT / "clients")
 
 
@@ -102,7 +103,7 @@ def test_the_installed_wheel_works(installed: Path):
 
 
 def test_the_types_of_the_installed_wheel_are_complete(installed: Path, tmp_path: Path):
-    """A strictly checked program that uses the wheel gets its types, down to the fields of an event."""
+    """Strictly checked programs that use the wheel, the examples too, get its types, down to the fields of an event."""
     program = tmp_path / "program.py"
     program.write_text(
         "from speechpipe_client import Final, connect, sync\n\n\n"
@@ -123,6 +124,6 @@ def test_the_types_of_the_installed_wheel_are_complete(installed: Path, tmp_path
         "--cache-dir",
         str(tmp_path / "cache"),
     )
-    run(*mypy, program, cwd=tmp_path, MYPYPATH=str(installed))
+    run(*mypy, program, *sorted(EXAMPLES.glob("*.py")), cwd=tmp_path, MYPYPATH=str(installed))
     with pytest.raises(AssertionError, match='"sample_rate"'):
         run(*mypy, wrong, cwd=tmp_path, MYPYPATH=str(installed))
