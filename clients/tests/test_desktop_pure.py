@@ -209,6 +209,17 @@ def test_a_held_chord_begins_once_and_ends_when_it_is_let_go():
     assert not chord.ended(2.0)
     assert chord.ended(2.0 + RELEASE_SECONDS)
     assert not chord.ended(3.0)
+
+
+def test_a_chord_whose_keys_are_all_let_go_is_over_at_once():
+    """Only one key repeats: with two of them up there is nothing to wait for, and it can be pressed again."""
+    chord = Chord(frozenset({"ctrl", "d"}))
+    for _ in range(2):
+        assert [chord.pressed("ctrl"), chord.pressed("d")] == [False, True]
+        assert chord.released("d", 1.0)
+        assert not chord.ended(1.0)
+        assert chord.released("ctrl", 1.0)
+        assert chord.ended(1.0)
     assert not chord.released("x", 4.0)
 
 

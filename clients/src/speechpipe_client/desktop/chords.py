@@ -65,8 +65,10 @@ class Chord:
         return True
 
     def ended(self, now: float) -> bool:
-        """True once when it was let go for good."""
-        if self._let_go_at is None or now - self._let_go_at < RELEASE_SECONDS:
+        """True once when it was let go for good: a key that repeats is a single one, and pressed again at once."""
+        if self._let_go_at is None:
+            return False
+        if len(self.keys - self._held) == 1 and now - self._let_go_at < RELEASE_SECONDS:
             return False
         self._let_go_at, self.active = None, False
         return True

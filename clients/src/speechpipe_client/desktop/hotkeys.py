@@ -66,6 +66,7 @@ class Hotkeys:
             now, let_go = time.monotonic(), self._listener.canonical(key)
             may_be_over = [chord.released(let_go, now) for chord, _, _ in self._chords]
         if any(may_be_over):
+            self._look()
             threading.Timer(_SOON_SECONDS, self._look).start()
 
     def _look(self) -> None:
