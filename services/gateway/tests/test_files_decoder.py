@@ -140,6 +140,16 @@ async def test_a_file_cut_short(speech: NDArray[np.int16]):
     assert refused.value.code == "invalid_file"
 
 
+async def test_a_file_that_changes_on_the_way(speech: NDArray[np.int16]):
+    """One damaged frame header costs its frame; a file that goes on at another rate is refused, not cut short."""
+    whole = encoded(speech, "mp3", "libmp3lame")
+    at = whole.index(b"\xff\xf3", len(whole) // 2)
+    damaged = whole[: at + 2] + bytes([whole[at + 2] ^ 0x04]) + whole[at + 3 :]
+    assert abs(len(await decode(damaged)) - len(await decode(whole))) < RATE / 4
+    with pytest.raises(ApiError, match="on the way"):
+        await decode(whole + encoded(np.tile(speech, 4), "mp3", "libmp3lame", 44_100))
+
+
 async def test_a_film_is_not_watched(speech: NDArray[np.int16], tmp_path: Path):
     """Of a film only the sound is decoded; one without sound is refused."""
     made = tmp_path / "film.mp4"

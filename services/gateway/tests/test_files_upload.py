@@ -1,12 +1,13 @@
 """Forms with a file, in pieces of any size."""
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechpipe_gateway.files.errors import ApiError
@@ -82,6 +83,18 @@ def test_no_more_is_asked_for_than_may_come():
     assert asked < MOST + OVERHEAD_BYTES + 1_000_000
 
 
+@settings(max_examples=500)
+@given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 260), st.binary(max_size=8)), max_size=6))
+def test_whatever_is_sent_is_a_form_or_refused(noise: bytes, changes: list[tuple[int, bytes]]):
+    """Forms with bytes changed anywhere, and bytes that are no form at all, never break what reads them."""
+    body = bytearray(form(("model", b"whisper-1"), ("file", b"RIFF" + noise), ("prompt", b"words")))
+    for place, instead in changes:
+        body[place : place + len(instead)] = instead
+    for sent in (bytes(body), noise, f"--{BOUNDARY}\r\n".encode() + noise):
+        with contextlib.suppress(ApiError):
+            take(sent)
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "said"),
     [
@@ -93,6 +106,7 @@ def test_no_more_is_asked_for_than_may_come():
         (form(("model", b"whisper-1")), TYPE, "file parameter"),
         (form(("file", b"")), TYPE, "empty"),
         (form(("file", b"RIFF"), ("file", b"RIFF")), TYPE, "two files"),
+        (b"--" + BOUNDARY.encode() + b"\r\nBad Header : x\r\n\r\nwords", TYPE, "cannot be read"),
         (form(("prompt", b"x" * 20_000), ("file", b"RIFF")), TYPE, "16384 bytes"),
         (form(("prompt", b"\xff\xfe"), ("file", b"RIFF")), TYPE, "cannot be read"),
         (form(*(("a", b"b"),) * 33, ("file", b"RIFF")), TYPE, "32 fields"),

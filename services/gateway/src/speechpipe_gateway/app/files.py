@@ -24,7 +24,7 @@ from speechpipe_gateway.files import asking, transcript
 from speechpipe_gateway.files.asking import Ask, Task
 from speechpipe_gateway.files.catalogue import Catalogue
 from speechpipe_gateway.files.decoding import Decoder
-from speechpipe_gateway.files.errors import AUTHENTICATION, RATE_LIMIT, ApiError, refused_file, unavailable
+from speechpipe_gateway.files.errors import AUTHENTICATION, RATE_LIMIT, SERVER, ApiError, refused_file, unavailable
 from speechpipe_gateway.files.limits import FileLimits
 from speechpipe_gateway.files.sniffing import SUPPORTED, container_of
 from speechpipe_gateway.files.transcript import Piece
@@ -112,6 +112,11 @@ class Files:
                 return self._refuse(error, unread=not body.over)
             except ClientDisconnect:
                 return Response(status_code=499)  # nobody reads it
+            except Exception:
+                # Whatever it is, the client is to find it in the shape that it knows.
+                log.exception("file_failed")
+                self._services.metrics.errors.inc()
+                return self._refuse(ApiError(500, "the gateway failed; try again", code="internal", kind=SERVER))
             except asyncio.CancelledError:
                 if not self._over:
                     raise

@@ -86,6 +86,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 def _resampled(frames: Iterator[AudioFrame]) -> Iterator[NDArray[np.int16]]:
     """As a client's stream of the same samples becomes session audio, sample by sample."""
     pcm: PcmFormat | None = None
+    strange = 0
     for frame in frames:
         encoding: Encoding = "s16" if frame.format.name in ("s16", "s16p") else "f32"
         found = PcmFormat(frame.sample_rate, len(frame.layout.channels), encoding)
@@ -93,8 +94,11 @@ def _resampled(frames: Iterator[AudioFrame]) -> Iterator[NDArray[np.int16]]:
             pcm = found
             packed = AudioResampler("s16" if encoding == "s16" else "flt", frame.layout, frame.sample_rate)
             resampler = Resampler(pcm.sample_rate)
-        elif found != pcm:
+        strange = strange + 1 if found != pcm else 0
+        if strange >= BAD_PACKETS:
             raise DecodeError("invalid_file", "its sample rate or its channels change on the way")
+        if strange:  # damage that looks like another header
+            continue
         for out in packed.resample(frame):
             yield to_int16(resampler.feed(to_mono(bytes(out.planes[0])[: out.samples * pcm.frame_bytes], pcm)))
     if pcm is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
 from aiohttp import BodyPartReader, MultipartReader, StreamReader
+from aiohttp.http_exceptions import HttpProcessingError
 
 from speechpipe_gateway.files.errors import ApiError, refused_file
 from speechpipe_gateway.files.sniffing import SNIFF_BYTES
@@ -61,7 +62,7 @@ async def take_in(pieces: AsyncIterator[bytes], content_type: str, place: Binary
     body = _Body(pieces, most)
     try:
         return await _read(MultipartReader({"Content-Type": content_type}, cast(StreamReader, body)), place, most)
-    except (ValueError, AssertionError, RuntimeError) as error:  # what aiohttp raises of a form that is none
+    except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:  # of a form that is none
         raise _bad_form(f"the form cannot be read: {str(error)[:200] or 'it breaks off'}") from error
 
 
