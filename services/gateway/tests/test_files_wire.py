@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from wire_world import ANSWER, PATIENCE, RATE, GatewayProcess, PeakMemory, Scribe, call, unbroken, working
 
 from speechpipe_common.testing import eventually
+from speechpipe_gateway.app.transcribing import MOST_PENDING
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -175,6 +176,22 @@ async def test_a_place_is_freed_when_a_client_goes(
         async with sent(http, gateway, form(wav(talk), response_format="text")) as answer:
             assert answer.status == 200
             assert ANSWER in await answer.text()
+
+
+async def test_a_file_does_not_fill_the_queue(
+    http: aiohttp.ClientSession, gateway: GatewayProcess, scribe: Scribe, clips: dict[str, NDArray[np.int16]]
+) -> None:
+    """Of five minutes of talk, few segments are with the workers at a time: others' finals are not behind all of it."""
+    seen: list[float] = []
+
+    def at_rest() -> bool:
+        seen.append(gateway.metric("audio_received_seconds_total"))
+        return len(seen) >= 20 and len(set(seen[-20:])) == 1
+
+    async with stuck(http, gateway, scribe, unbroken(clips, 300)):
+        await eventually(at_rest, "no more of the file to be taken")
+        depth = json.loads(gateway.get("/health")[1])["queue_depth"]
+        assert 1 <= depth <= MOST_PENDING + 1
 
 
 async def test_a_client_that_goes_while_it_sends(

@@ -24,6 +24,10 @@ from speechpipe_gateway.media import MediaError
 from speechpipe_gateway.session import Options
 from speechpipe_gateway.vad import VadError
 
+MOST_PENDING: Final = 4
+"""Segments of a file that may be with the workers at a time: enough to keep several busy, few enough that people who
+speak now do not wait behind a file."""
+
 PATIENCE_SECONDS: Final = 600.0
 """How long nothing may come from any worker, nor any audio be taken, until a request is given up: by then the clients
 have given it up themselves."""
@@ -62,7 +66,8 @@ async def _open(services: Services, ask: Ask, key_id: str, outbox: Outbox) -> Op
     source = ask.language or services.options.source
     options = Options(source, (ENGLISH,) if ask.task == "translate" else (), ask.prompt, ask.hotwords)
     try:
-        return await services.factory.open(Start(partials=False), options, key_id, outbox)
+        start = Start(partials=False)
+        return await services.factory.open(start, options, key_id, outbox, most_pending=MOST_PENDING)
     except ProtocolError as error:
         raise ApiError(400, error.message, code=error.code) from error
     except (RedisError, OSError) as error:

@@ -56,15 +56,24 @@ class SessionFactory:
         self._tracing = tracing
         self._instance = instance
 
-    async def open(self, start: Start, options: Options, key_id: str, outbox: Outbox) -> Opened:
+    async def open(
+        self, start: Start, options: Options, key_id: str, outbox: Outbox, *, most_pending: int | None = None
+    ) -> Opened:
         """A new session; ``ready`` is in the outbox afterwards.
+
+        Args:
+            start: what the client declares.
+            options: languages and hints.
+            key_id: whose session it is.
+            outbox: gets its messages.
+            most_pending: segments that may wait for their finals, where that is less than the setting.
 
         Raises:
             ProtocolError: an option is out of its range.
             MediaError: audio of that kind is not taken.
             redis.RedisError: Redis does not take the session.
         """
-        config = self._config(start)
+        config = self._config(start, most_pending)
         audio = AudioInput(start)
         client = new_session_id()
         shard = self._shards.for_new(client)
@@ -149,7 +158,7 @@ class SessionFactory:
             on_end=shard.hub.remove,
         )
 
-    def _config(self, start: Start) -> SessionConfig:
+    def _config(self, start: Start, most_pending: int | None = None) -> SessionConfig:
         settings = self._settings
         silence = start.silence_threshold_seconds
         if silence is None:
@@ -172,7 +181,7 @@ class SessionFactory:
             partials=start.partials,
             partial_seconds=PARTIAL_SECONDS,
             resubmit_seconds=settings.resubmit_seconds,
-            max_pending=settings.max_pending_segments,
+            max_pending=min(settings.max_pending_segments, most_pending or settings.max_pending_segments),
             deepest_queue=settings.max_queue_depth,
             ack_every=ACK_SAMPLES,
         )
