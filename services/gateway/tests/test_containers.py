@@ -108,6 +108,13 @@ async def test_another_codec_is_refused_by_name(clips: dict[str, NDArray[np.int1
         await unpacked("ogg", [recorded(clips[CLIP], 16_000, "ogg", codec="flac")])
 
 
+async def test_a_codec_that_nobody_knows_is_refused(clips: dict[str, NDArray[np.int16]]) -> None:
+    """A header that names none is an answer too, not a fault."""
+    unknown = recorded(clips[CLIP], 16_000, "webm").replace(b"A_OPUS", b"A_XPUS", 1)
+    with pytest.raises(MediaError, match="in no known codec; send Opus"):
+        await unpacked("webm", [unknown])
+
+
 async def test_a_bomb_is_refused_soon() -> None:
     """An hour in 61 kB is not decoded for more than its first minutes."""
     stream = ContainerStream("ogg")

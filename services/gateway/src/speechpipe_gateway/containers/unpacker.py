@@ -95,8 +95,9 @@ def contained(pieces: Pieces, demuxer: str) -> Iterator[AudioFrame]:
         if not container.streams.audio:
             raise StreamError("it has no audio stream")
         stream = container.streams.audio[0]
-        if stream.codec_context.name != "opus":
-            raise StreamError(f"its audio is {stream.codec_context.name}; send Opus")
+        codec = getattr(stream.codec_context, "name", "in no known codec")  # None where FFmpeg has no decoder
+        if codec != "opus":
+            raise StreamError(f"its audio is {codec}; send Opus")
         bad = 0
         for packet in container.demux(stream):
             try:
