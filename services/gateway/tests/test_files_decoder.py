@@ -256,3 +256,11 @@ async def test_a_decoder_reaches_nothing():
         "memory MemoryError",
         "limits ValueError",
     ], failed.decode()
+
+
+async def test_a_codec_that_nobody_knows_is_refused(clips: dict[str, NDArray[np.int16]]) -> None:
+    """A header that names none is the client's fault, not ours."""
+    unknown = encoded(clips[SPEECH], "webm", "libopus", 48_000).replace(b"A_OPUS", b"A_XPUS", 1)
+    with pytest.raises(ApiError, match="in no known codec") as caught:
+        await decode(unknown)
+    assert (caught.value.status, caught.value.code) == (400, "unsupported_codec")

@@ -60,8 +60,9 @@ def decode(file: BinaryIO, container: str) -> Iterator[NDArray[np.int16]]:
         if not opened.streams.audio:
             raise DecodeError("no_audio", "the file has no audio stream")
         stream = opened.streams.audio[0]
-        if stream.codec_context.name not in CODECS:
-            raise DecodeError("unsupported_codec", f"its audio is {stream.codec_context.name}, which is not taken")
+        codec = getattr(stream.codec_context, "name", "in no known codec")  # None where FFmpeg has no decoder
+        if codec not in CODECS:
+            raise DecodeError("unsupported_codec", f"its audio is {codec}, which is not taken")
         stream.codec_context.thread_type = "NONE"
         yield from _resampled(_frames(opened, stream))
 
