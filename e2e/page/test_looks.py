@@ -121,6 +121,16 @@ async def test_everything_can_be_done_by_keyboard(browser: Browser, address: str
         assert visitor.said[0]["target_languages"] == ["es"]
 
 
+async def test_a_quick_hand_leaves_the_subtitles(visitor: Visitor):
+    """Subtitles that are left before the screen is full leave neither a full screen nor a hidden button in focus."""
+    for _ in range(5):
+        await visitor.page.keyboard.press("v")
+        await visitor.page.keyboard.press("Escape")
+        await expect(visitor.page.locator("#stage")).to_be_hidden()
+        await visitor.page.wait_for_function("document.fullscreenElement === null")
+        assert await visitor.page.evaluate("document.activeElement.checkVisibility()")
+
+
 async def test_every_control_can_be_tabbed_to(visitor: Visitor):
     """Going round with Tab reaches each control of the page once, in the order in which they stand."""
     wanted = await visitor.page.evaluate(

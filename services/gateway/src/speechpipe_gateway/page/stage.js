@@ -26,6 +26,7 @@ export class Stage {
     document.getElementById("leave").focus();
     try {
       await this.#stage.requestFullscreen();
+      if (!this.isOpen) await document.exitFullscreen(); // closed again before the screen was full
     } catch {
       // Where a browser has no full screen, the view fills the window.
     }
@@ -59,6 +60,7 @@ export class Stage {
 
   #hide() {
     if (!this.isOpen) return;
+    document.activeElement?.blur(); // a key that comes at once must not press a button that is not seen any more
     this.#stage.hidden = true;
     this.#before?.focus();
   }
