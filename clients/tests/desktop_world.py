@@ -23,20 +23,25 @@ SUBTITLES = "Speechpipe subtitles"
 Rect = tuple[int, int, int, int]
 
 
+def running(**more: str) -> dict[str, str]:
+    """Environment of a program in these tests: this one's, without what would choose another desktop or server."""
+    others = ("QT_", "WAYLAND_", "SPEECHPIPE", "PULSE_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(others)} | more
+
+
 class Screen:
     """The X server, with the hands of whoever sits before it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.sound = Path("/nonexistent")
+        """Where a sound server of programs on this screen would be."""
         self._display = display.Display(name)
 
     @property
     def environ(self) -> dict[str, str]:
-        """Environment of programs on this screen; no sound, and no settings but those that a test gives."""
-        kept = {
-            key: value for key, value in os.environ.items() if not key.startswith(("QT_", "WAYLAND_", "SPEECHPIPE"))
-        }
-        return kept | {"DISPLAY": self.name, "XDG_RUNTIME_DIR": "/nonexistent"}
+        """Environment of programs on this screen."""
+        return running(DISPLAY=self.name, XDG_RUNTIME_DIR=str(self.sound))
 
     def close(self) -> None:
         """Leave it."""
@@ -179,6 +184,9 @@ class App:
 
     process: asyncio.subprocess.Process
     said: list[str] = field(default_factory=list)
+    """Lines of its standard error."""
+    shown: list[str] = field(default_factory=list)
+    """Lines of its standard output."""
 
     async def says(self, sentence: str, times: int = 1) -> None:
         """Wait until it has said something that often on its standard error."""
@@ -197,10 +205,15 @@ class App:
             return await self.process.wait()
 
     async def listen(self) -> None:
-        """Keep what it says."""
+        """Keep what it says and shows."""
         assert self.process.stderr is not None
-        while line := await self.process.stderr.readline():
-            self.said.append(line.decode().rstrip())
+        assert self.process.stdout is not None
+        await asyncio.gather(_keep(self.process.stderr, self.said), _keep(self.process.stdout, self.shown))
+
+
+async def _keep(stream: asyncio.StreamReader, lines: list[str]) -> None:
+    while line := await stream.readline():
+        lines.append(line.decode().rstrip())
 
 
 @asynccontextmanager
@@ -209,6 +222,7 @@ async def an_app(screen: Screen, folder: Path, *arguments: object) -> AsyncItera
     app = App(
         await asyncio.create_subprocess_exec(
             *(PROGRAM, "desktop", "--settings", str(folder / "desktop.json"), *map(str, arguments)),
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=screen.environ,
         )
