@@ -6,16 +6,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from fastapi import WebSocket
-from redis.exceptions import RedisError
 from starlette.websockets import WebSocketState
 
 from speechpipe_common.keys import SAMPLE_RATE
 from speechpipe_common.languages import UnknownLanguage
-from speechpipe_common.logs import get_logger
-from speechpipe_common.store import ResumeDeniedError
 from speechpipe_common.wire import (
     CLOSE_AUTH,
-    CLOSE_BAD_MESSAGE,
     CLOSE_FULL,
     CLOSE_IDLE,
     CLOSE_SERVER,
@@ -31,6 +27,7 @@ from speechpipe_common.wire import (
 from speechpipe_gateway.admission import Budget
 from speechpipe_gateway.app import sending
 from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.endings import ENDINGS, Ending, ending
 from speechpipe_gateway.app.hearing import Hearing
 from speechpipe_gateway.app.intake import Intake, Said, Silence
 from speechpipe_gateway.app.services import Services
@@ -44,8 +41,6 @@ from speechpipe_gateway.live.ordering import InOrder
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.media import MediaError
 from speechpipe_gateway.vad import VadError
-
-log = get_logger(__name__)
 
 WRONG_LANGUAGE_COST = 20.0
 """Messages that one with an unknown language counts for: looking for the name that was meant takes up to 2 ms."""
@@ -124,22 +119,8 @@ class Connection:
         try:
             async with asyncio.timeout(self._services.limits.session_seconds):
                 await self._receive()
-        except TimeoutError:
-            self._refuse("session_too_long", "the session has reached its longest duration; open a new one", CLOSE_IDLE)
-        except ProtocolError as error:
-            self._refuse(error.code, error.message, error.close or CLOSE_BAD_MESSAGE)
-        except MediaError as error:
-            self._refuse(error.code, error.message, CLOSE_BAD_MESSAGE)
-        except ResumeDeniedError:
-            message = "there is no such session for this key, or the token is not its current one; start a new session"
-            self._refuse("resume_denied", message, CLOSE_AUTH)
-        except (RedisError, OSError) as error:
-            log.warning("session_not_opened", error=str(error))
-            self._refuse("unavailable", "the service cannot take sessions at the moment; try again", CLOSE_FULL)
-        except VadError as error:
-            self._services.metrics.errors.inc()
-            log.error("vad_failed", error=str(error))
-            self._refuse("internal", "the audio could not be analysed; resume the session", CLOSE_SERVER)
+        except ENDINGS as error:
+            self._refuse(ending(error))
 
     async def _receive(self) -> None:
         connected = time.monotonic()
@@ -310,10 +291,13 @@ class Connection:
                 owed = self._outbox.held | session.core.ledger.segments.keys()
                 self._outbox.put(Flushed(frozenset(map(str, owed))))
 
-    def _refuse(self, code: str, message: str, close: int) -> None:
-        self._services.metrics.protocol_errors.labels(code).inc()
-        if close == CLOSE_FULL:
-            self._services.metrics.sessions_refused.labels(code).inc()
+    def _refuse(self, end: Ending) -> None:
+        metrics = self._services.metrics
+        metrics.protocol_errors.labels(end.code).inc()
+        if end.close == CLOSE_SERVER:
+            metrics.errors.inc()
+        if end.close == CLOSE_FULL:
+            metrics.sessions_refused.labels(end.code).inc()
         if self._socket.client_state is WebSocketState.CONNECTED:
-            self._outbox.put(Error(code=code, message=message, close=close))
-        self._outbox.close(close, message)
+            self._outbox.put(Error(code=end.code, message=end.message, close=end.close))
+        self._outbox.close(end.close, end.message)
