@@ -39,6 +39,7 @@ BENCHES = (
     Bench("gateway_streams"),
     Bench("gateway_memory"),
     Bench("autoscaling"),
+    Bench("overlay_redraw"),
 )
 
 

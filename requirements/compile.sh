@@ -9,7 +9,7 @@ uv=${UV:-.venv/bin/uv}
   --output-file requirements/dev.txt \
   requirements/dev.in services/common/pyproject.toml --extra service services/gateway/pyproject.toml services/stt/pyproject.toml \
   services/translate/pyproject.toml --extra ctranslate2 operator/pyproject.toml --extra local --extra simulate \
-  clients/pyproject.toml --extra microphone --extra demo --extra load "$@"
+  clients/pyproject.toml --extra microphone --extra desktop --extra demo --extra load "$@"
 "$uv" pip compile --quiet --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
   --override requirements/easynmt-overrides.txt \

@@ -26,6 +26,10 @@ CHART = "charts"
 """Folder of the Helm chart, what generates it, and its tests."""
 FAULTS = "e2e/local"
 """Folder of the suite that breaks whole pipelines of real processes."""
+SDKS = "e2e/sdk"
+"""Folder of the suite that points other people's SDKs at one real pipeline."""
+PAGE = "e2e/page"
+"""Folder of the suite that has a browser open the gateway's page before one real pipeline."""
 KIND = "e2e/kind"
 """Folder of what makes a cluster, a package with tests of its own; ``ground`` checks a cluster that runs."""
 PODS = "e2e/cluster"
@@ -102,7 +106,7 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
         *(Check(f"mypy {tests}", (*lenient, tests)) for member in members for tests in inside(member, "tests*")),
         *(
             Check(f"mypy {folder}", (*lenient, folder))
-            for folder in present(f"{CHART}/tests", FAULTS, f"{KIND}/tests", *IN_CLUSTER)
+            for folder in present(f"{CHART}/tests", FAULTS, SDKS, PAGE, f"{KIND}/tests", *IN_CLUSTER)
         ),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(f"{KIND}/kind_cluster")),
         *(Check(f"mypy {folder}", (*mypy, folder)) for folder in present(*TOOLS)),
@@ -156,6 +160,7 @@ def suites(members: Sequence[str]) -> list[Check]:
         *(pytest_in(BENCH, folder) for folder in present(f"{BENCH}/tests")),
         *(pytest_in(KIND, folder) for folder in present(f"{KIND}/tests")),
         *(pytest_in(PODS, folder) for folder in present(f"{PODS}/tests_unit")),
+        *(pytest_in(folder, folder) for folder in present(SDKS, PAGE)),
         *(pytest_in(folder, folder, alone=True) for folder in present(FAULTS)),
     ]
 

@@ -95,7 +95,7 @@ class Peer:
 
 @asynccontextmanager
 async def gateway(
-    *scripts: Script, refusals: Sequence[tuple[http.HTTPStatus, dict[str, str]]] = ()
+    *scripts: Script, refusals: Sequence[tuple[http.HTTPStatus, dict[str, str]]] = (), body: str = ""
 ) -> AsyncIterator[Peer]:
     """A gateway that answers the first handshakes with ``refusals`` and then runs one script per connection."""
     peer = Peer()
@@ -106,7 +106,7 @@ async def gateway(
         if not pending:
             return None
         status, headers = pending.pop(0)
-        response = connection.respond(status, "")
+        response = connection.respond(status, body)
         response.headers.update(headers)
         return response
 

@@ -68,6 +68,21 @@ async def answer(caller: Caller) -> None:
     await caller.finish()
 
 
+async def test_a_lost_connection_and_its_return_are_said_on_stderr(talk: Path):
+    """A person hears in a sentence that the connection is lost, and in another one that it is back; text is whole."""
+
+    async def leave(caller: Caller) -> None:
+        await caller.welcome()
+        caller.vanish()
+
+    async with gateway(leave, answer) as peer:
+        ended = await speechpipe("transcribe", talk, "--url", peer.url)
+    assert (ended.code, "".join(line for line in ended.out.splitlines() if "[es]" not in line)) == (0, "helloworld")
+    lost, back = ended.err.splitlines()
+    assert "the connection was lost (the connection broke (close 1006)); what is said meanwhile is kept" in lost
+    assert "the connection is back after" in back
+
+
 async def test_text_goes_to_stdout_alone_with_the_files_own_rate_and_channels(talk: Path):
     """Results come in the order of speech with translations below; the file is sent as it is; progress is elsewhere."""
     async with gateway(answer) as peer:

@@ -6,9 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechpipe_client.cues import LINE_CHARACTERS, LINES, caption_cues, text_cues
 from speechpipe_client.formats import Format, render
 from speechpipe_client.transcript import Segment
+from speechpipe_common.subtitles import LINE_CHARACTERS, LINES, caption_cues, text_cues
 from speechpipe_common.wire import FinalCaption, WireWord
 
 SPEECH = (

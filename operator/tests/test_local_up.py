@@ -115,7 +115,7 @@ async def test_kill_9_while_starting_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_the_ready_file_says_where(tmp_path: Path) -> None:
-    """The ready file names the runner and the addresses, and only its owner can read it."""
+    """The ready file names the runner and the addresses for its owner alone; the page's address is said to people."""
     async with running(tmp_path) as process:
         facts = json.loads((tmp_path / "ready").read_text())
         assert facts["pid"] == process.pid
@@ -124,4 +124,6 @@ async def test_the_ready_file_says_where(tmp_path: Path) -> None:
         assert facts["redis"].startswith("redis://:")
         assert (tmp_path / "ready").stat().st_mode & 0o077 == 0
         terminate(process)
-        await process.communicate()
+        out, _ = await process.communicate()
+    page = facts["gateway"].replace("ws://", "http://").removesuffix("ws")
+    assert f"captions in a browser: {page}\n".encode() in out

@@ -8,7 +8,8 @@ from pathlib import Path
 # Spelled in pieces, so that this file does not find itself.
 MACHINE_PATHS = re.compile("|".join(["/" + "work/", "/" + "root/", "/home/" + r"\w", "/opt/" + "wheels"]))
 INDEX_OPTIONS = re.compile("--" + r"(?:extra-)?(?:default-)?index(?:-url)?[ =]|" + "--find" + r"-links[ =]")
-HOSTS = re.compile(r"https?://(?!localhost\b|127\.0\.0\.1\b)[\w.-]+")
+HOSTS = re.compile(r"https?://(?!localhost\b|127\.0\.0\.1\b|speechpipe\.dev\b)[\w.-]+")
+"""All but this machine, and the project's own pages, which a package names."""
 
 CODE = re.compile(r"`[^`\n]*`")
 """Code within a line of Markdown: a regular expression may look like a link."""

@@ -1,19 +1,23 @@
 """Reads audio files as PCM blocks and hands them out at the pace that was asked for."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from speechpipe_client.errors import SpeechpipeError
+from speechpipe_client.options import RawFormat
 
 BLOCK_SECONDS: Final = 0.1
+
+_SAMPLE_BYTES: Final = 2
 
 _WINDOW_SECONDS: Final = 0.02
 _SPEECH_FLOOR: Final = 0.02
@@ -33,25 +37,40 @@ class AudioError(SpeechpipeError):
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """What is known of a file before it is read."""
+    """An audio file, looked at but not read yet: what ``connect(audio=...)`` sends."""
 
     path: Path
     sample_rate: int
     channels: int
     frames: int
+    pace: Pace = Pace.FAST
+    """How fast a session that is given the file sends it."""
+
+    format: ClassVar[RawFormat] = "s16"
+    live: ClassVar[bool] = False
 
     @property
     def seconds(self) -> float:
         """Length."""
         return self.frames / self.sample_rate
 
+    @property
+    def bytes_per_second(self) -> int:
+        """Of what ``blocks`` gives."""
+        return self.sample_rate * self.channels * _SAMPLE_BYTES
+
     @classmethod
-    def open(cls, path: Path) -> "AudioFile":
+    def open(cls, path: str | os.PathLike[str], pace: Pace | Literal["realtime", "fast"] = Pace.FAST) -> "AudioFile":
         """Look at a file's header.
+
+        Args:
+            path: WAV, FLAC, MP3, Ogg, or another format that libsndfile reads; any rate and channels.
+            pace: how fast a session that is given the file sends it.
 
         Raises:
             AudioError: missing, unreadable, of a format that libsndfile does not know, or empty.
         """
+        path = Path(path)
         try:
             info = soundfile.info(str(path))
         except (OSError, soundfile.SoundFileError) as error:
@@ -60,7 +79,11 @@ class AudioFile:
             raise AudioError(f"{path}: not audio that can be read (WAV, FLAC, MP3 and Ogg can be): {error}") from error
         if info.frames == 0:
             raise AudioError(f"{path}: holds no audio")
-        return cls(path, info.samplerate, info.channels, info.frames)
+        return cls(path, info.samplerate, info.channels, info.frames, Pace(pace))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """What ``blocks`` gives, at the file's pace."""
+        return paced(self.blocks(), self.pace, self.bytes_per_second)
 
     def blocks(self) -> Iterator[bytes]:
         """PCM16LE blocks of 100 ms, channels interleaved.

@@ -2,7 +2,7 @@
 
 import typer
 
-from speechpipe_client.commands import demo, doctor, listen, load, plan, simulate, transcribe, up, verify
+from speechpipe_client.commands import demo, desktop, doctor, listen, load, plan, simulate, transcribe, up, verify
 
 app = typer.Typer(
     name="speechpipe",
@@ -12,7 +12,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, plan, simulate, doctor, transcribe, listen, demo, verify, load):
+for command in (up, plan, simulate, doctor, transcribe, listen, desktop, demo, verify, load):
     command.register(app)
 
 

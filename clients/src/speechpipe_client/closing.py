@@ -67,22 +67,26 @@ def judge_close(code: int, reason: str, said: wire.Error | None) -> Ending:
             return Refused(ProtocolError(text))
 
 
-def judge_status(status: int, retry_after: str | None, url: str) -> Ending:
+def judge_status(status: int, retry_after: str | None, url: str, said: str = "") -> Ending:
     """What an HTTP answer other than 101 to the upgrade request means.
 
-    ``retry_after`` is that header's value in seconds (RFC 9110 §10.2.3); the date form counts as absent.
+    ``retry_after`` is that header's value in seconds (RFC 9110 §10.2.3); the date form counts as absent. ``said`` is
+    what the gateway gave as its reason.
     """
     wait = float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
+    http = f"(HTTP {status})"
     if status in _BUSY_STATUS:
-        return Retry(GatewayFull(f"{url} is full (HTTP {status}): try again later or add gateways"), wait)
+        return Retry(GatewayFull(f"{url} is full: {said or 'try again later or add gateways'} {http}"), wait)
     if status in _PASSING_STATUS:
-        return Retry(GatewayUnreachable(f"{url} answered HTTP {status}"), wait)
+        return Retry(GatewayUnreachable(f"{url} does not serve now: {said or 'try again later'} {http}"), wait)
     if status in (401, 403):
-        return Refused(AuthenticationError(f"{url} refused the API key (HTTP {status}): check SPEECHPIPE_API_KEY"))
-    return Refused(ProtocolError(f"{url} is no Speechpipe gateway (HTTP {status}): the path is usually /ws"))
+        return Refused(AuthenticationError(f"{url} refused the API key: {said or 'check SPEECHPIPE_API_KEY'} {http}"))
+    return Refused(ProtocolError(f"{url} is no Speechpipe gateway: {said or 'the path is usually /ws'} {http}"))
 
 
 def _explain(code: int, reason: str, said: wire.Error | None) -> str:
+    if said is not None and said.code == "not_authenticated":
+        return f"the gateway wants an API key, and none was given: api_key, or SPEECHPIPE_API_KEY (close {code})"
     if said is not None:
         return f"{said.message} ({said.code}, close {code})"
     return f"{reason or 'the connection ended'} (close {code})"

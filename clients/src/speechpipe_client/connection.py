@@ -1,5 +1,9 @@
 """One WebSocket connection to a gateway: opening it, and what its failure means."""
 
+import errno
+import socket
+import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +22,13 @@ _CLOSE_SECONDS = 1.0
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+
+
+class _Refusal(msgspec.Struct):
+    message: str
+
+
+_refusal = msgspec.json.Decoder(_Refusal)
 
 
 def resuming(url: str) -> str:
@@ -58,7 +69,7 @@ class Connection:
             ConnectionLost: nobody there, or refused.
         """
         try:
-            socket = await open_socket(
+            opened = await open_socket(
                 url,
                 additional_headers=endpoint.headers(),
                 compression=None,  # PCM does not shrink, and the gateway refuses it
@@ -69,14 +80,15 @@ class Connection:
                 close_timeout=_CLOSE_SECONDS,
             )
         except InvalidStatus as error:
-            headers = error.response.headers
-            raise ConnectionLost(judge_status(error.response.status_code, headers.get("Retry-After"), url)) from error
+            answer = error.response
+            ending = judge_status(answer.status_code, answer.headers.get("Retry-After"), url, _reason(answer.body))
+            raise ConnectionLost(ending) from error
         except InvalidURI as error:
             raise ConnectionLost(Refused(ProtocolError(f"{url!r} is no ws:// or wss:// address"))) from error
         except (OSError, TimeoutError, InvalidHandshake) as error:
-            why = str(error) or type(error).__name__
-            raise ConnectionLost(Retry(GatewayUnreachable(f"no gateway at {url}: {why}"), answered=False)) from error
-        return cls(socket, traffic)
+            why = GatewayUnreachable(f"no gateway answers at {url}: {_why_not(error, limits)}")
+            raise ConnectionLost(Retry(why, answered=False)) from error
+        return cls(opened, traffic)
 
     async def send(self, message: ClientMessage | bytes) -> None:
         """Send a control message or audio.
@@ -125,3 +137,25 @@ class Connection:
         if closed.rcvd is None:
             return judge_close(1006, "the connection broke", self._said)
         return judge_close(closed.rcvd.code, closed.rcvd.reason, self._said)
+
+
+def _reason(body: bytes | bytearray | None) -> str:
+    """The sentence in a refusal before the upgrade, which a gateway gives as JSON; empty where there is none."""
+    with suppress(msgspec.DecodeError):
+        return _refusal.decode(body or b"").message
+    return ""
+
+
+def _why_not(error: Exception, limits: Limits) -> str:
+    """Why nobody could be reached, in plain words where they are known."""
+    match error:
+        case OSError() if f"Errno {errno.ECONNREFUSED}]" in str(error):  # of one address, or of all that a name has
+            return "nothing listens there; is it running, and is the port right?"
+        case socket.gaierror():
+            return "there is no host of that name"
+        case ssl.SSLError():
+            return f"its certificate or TLS is not accepted: {error}"
+        case TimeoutError():
+            return f"it was silent for {limits.handshake_seconds:g} s"
+        case _:
+            return str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from speechpipe_client.events import Back, Event, Lost
 from speechpipe_client.transcript import Segment, Transcript
 
 
@@ -54,6 +55,16 @@ class Display:
         """What is being said at the moment."""
         if self._live:
             self._live.update(Group(self._progress, Text(pending, style="dim italic")))
+
+    def connection(self, event: Event) -> None:
+        """Say so where the connection was lost, and when it is back."""
+        match event:
+            case Lost():
+                self.note(f"speechpipe: the connection was lost ({event.message}); what is said meanwhile is kept")
+            case Back():
+                self.note(
+                    f"speechpipe: the connection is back after {event.away_seconds:.0f} s, and nothing is missing"
+                )
 
     def result(self, text: str) -> None:
         """Write a result to standard output, above the live region when both are the same terminal."""

@@ -9,6 +9,10 @@ class GatewayUnreachable(SpeechpipeError):
     """No gateway answered, or none took the session back in time."""
 
 
+class SessionLost(GatewayUnreachable):
+    """The connection was lost, and no gateway took the session back within ``Limits.patience_seconds``."""
+
+
 class GatewayFull(SpeechpipeError):
     """Every gateway said that it is full for as long as the client was ready to wait."""
 
@@ -27,6 +31,10 @@ class TakenOver(SpeechpipeError):
 
 class IdleTimeout(SpeechpipeError):
     """The gateway ended the session because nothing came for too long (close 4408)."""
+
+
+class UnsupportedLanguage(SpeechpipeError, ValueError):
+    """No language goes by that code or name; the message suggests what looks most like it."""
 
 
 class SessionEnded(SpeechpipeError):

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from speechpipe_client.cues import Cue, caption_cues, text_cues
-from speechpipe_client.transcript import Segment
+from speechpipe_client.segment import Segment
+from speechpipe_common.subtitles import Cue, caption_cues, srt, translation_cues, vtt
 from speechpipe_common.wire import WireWord
 
 
@@ -54,9 +54,9 @@ def render(segments: Sequence[Segment], form: Format, *, name: str = "", target:
         case Format.JSON:
             return _json(segments, name)
         case Format.SRT:
-            return "".join(_srt_cue(number, cue) for number, cue in enumerate(_cues(segments, target), 1))
+            return srt(_cues(segments, target))
         case Format.VTT:
-            return "WEBVTT\n\n" + "".join(_vtt_cue(cue) for cue in _cues(segments, target))
+            return vtt(_cues(segments, target))
 
 
 def _text_lines(segment: Segment) -> list[str]:
@@ -84,30 +84,10 @@ def _json(segments: Sequence[Segment], name: str) -> str:
 
 
 def _cues(segments: Sequence[Segment], target: str | None) -> list[Cue]:
-    cues: list[Cue] = []
-    for segment in segments:
-        caption = segment.caption
-        if target is None:
-            cues += caption_cues(caption)
-        else:
-            begin = caption.words[0].start if caption.words else caption.start
-            end = caption.words[-1].end if caption.words else caption.end
-            cues += text_cues(segment.translations.get(target, ""), target, begin, end)
-    return cues
-
-
-def _srt_cue(number: int, cue: Cue) -> str:
-    lines = "\n".join(cue.lines)
-    return f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{lines}\n\n"
-
-
-def _vtt_cue(cue: Cue) -> str:
-    # WebVTT §4.1: "&" and "<" begin escapes and tags in cue text, and "-->" may not occur in it.
-    lines = "\n".join(line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for line in cue.lines)
-    return f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{lines}\n\n"
-
-
-def _clock(seconds: float, point: str) -> str:
-    milliseconds = round(max(0.0, seconds) * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+    if target is None:
+        return [cue for segment in segments for cue in caption_cues(segment.caption)]
+    return [
+        cue
+        for segment in segments
+        for cue in translation_cues(segment.caption, segment.translations.get(target, ""), target)
+    ]

@@ -2,10 +2,11 @@
 
 from collections import deque
 
-from speechpipe_common.wire import Error, FinalCaption, Ready, Realtime, SpeechStarted, Translation
+from speechpipe_client.events import Event as Event
+from speechpipe_common.wire import Error, FinalCaption, Realtime, SpeechStarted, Translation
 
-Event = Ready | SpeechStarted | Realtime | FinalCaption | Translation | Error
-"""What a caller gets from a session."""
+Message = SpeechStarted | Realtime | FinalCaption | Translation | Error
+"""What a gateway says of a session's speech."""
 
 
 class Deduplicator:
@@ -20,7 +21,7 @@ class Deduplicator:
         """Another gateway may count its revisions anew; finals stay final."""
         self._revs.clear()
 
-    def admit(self, event: Event) -> bool:
+    def admit(self, event: Message) -> bool:
         """Whether the caller should see ``event``: not a repeated final, a late partial, or a lower revision."""
         match event:
             case FinalCaption():

@@ -8,7 +8,8 @@ from contextlib import suppress
 from speechpipe_client.backoff import Backoff
 from speechpipe_client.closing import Done, Refused, Retry
 from speechpipe_client.connection import Connection, ConnectionLost, Traffic, resuming
-from speechpipe_client.errors import GatewayUnreachable, ProtocolError
+from speechpipe_client.errors import GatewayUnreachable, ProtocolError, SessionLost
+from speechpipe_client.events import Lost, back, event_of, opened
 from speechpipe_client.inbox import Deduplicator, EventQueue
 from speechpipe_client.options import Endpoint, Limits, SessionOptions
 from speechpipe_client.outbox import Outbox
@@ -40,6 +41,12 @@ class Link:
         self._backoff = Backoff(opening, random.random)
         self._turn = 0
         self._pulse = asyncio.Event()
+        self._lost_at: float | None = None
+
+    @property
+    def url(self) -> str:
+        """The gateway that is tried or connected to."""
+        return self._endpoint.urls[self._turn % len(self._endpoint.urls)]
 
     def notify(self) -> None:
         """Something changed: let every ``wait_until`` look again."""
@@ -83,14 +90,25 @@ class Link:
             if tried_all:
                 raise ending.error
             return
-        wait = self._backoff.next(asyncio.get_running_loop().time(), ending.wait)
+        now = asyncio.get_running_loop().time()
+        if self.opened is not None and self._lost_at is None:
+            self._lost_at = now
+            self.events.put(Lost(ending.error))
+            self.notify()
+        wait = self._backoff.next(now, ending.wait)
         if wait is None:
-            raise ending.error
+            raise ending.error if self.opened is None else self._given_up(ending) from ending.error
         await asyncio.sleep(wait)
 
+    def _given_up(self, ending: Retry) -> SessionLost:
+        patience = self._limits.patience_seconds
+        return SessionLost(
+            f"the connection was lost and did not come back within {patience:g} s: {ending.error}; "
+            "what came before is complete, the rest has to be said in another session"
+        )
+
     async def _connect_and_serve(self) -> None:
-        urls = self._endpoint.urls
-        url = urls[self._turn % len(urls)]
+        url = self.url
         if self.opened is not None:
             url = resuming(url)
         connection = await Connection.open(url, self._endpoint, self._limits, self.traffic)
@@ -103,26 +121,29 @@ class Link:
             await connection.close()
 
     async def _greet(self, connection: Connection) -> None:
-        if self.opened is None:
-            await connection.send(self._options.languages())
-            await connection.send(self._options.start())
-        else:
-            opened = self.opened
-            resume = Resume(
-                session_id=opened.session_id,
-                token=opened.token,
-                cursor=self._cursor,
-                offset=self.outbox.acknowledged,
-            )
-            await connection.send(resume)
+        # Where a gateway refuses at once, sending fails before its reason was read: receiving raises it.
+        with suppress(ConnectionLost):
+            for message in self._greeting():
+                await connection.send(message)
         try:
             async with asyncio.timeout(self._limits.handshake_seconds):
-                while not isinstance(message := await connection.receive(), Ready):
-                    self._take(message)
+                while not isinstance(answer := await connection.receive(), Ready):
+                    self._take(answer)
         except TimeoutError as error:
             late = GatewayUnreachable(f"the gateway did not answer within {self._limits.handshake_seconds:g} s")
             raise ConnectionLost(Retry(late)) from error
-        self._begin(message)
+        self._begin(answer)
+
+    def _greeting(self) -> tuple[ClientMessage, ...]:
+        if self.opened is None:
+            return self._options.languages(), self._options.start()
+        resume = Resume(
+            session_id=self.opened.session_id,
+            token=self.opened.token,
+            cursor=self._cursor,
+            offset=self.outbox.acknowledged,
+        )
+        return (resume,)
 
     def _begin(self, ready: Ready) -> None:
         if self.opened is not None and not (ready.resumed and ready.session_id == self.opened.session_id):
@@ -133,8 +154,15 @@ class Link:
         self._news.reconnected()
         self.opened = ready
         self._cursor = ready.cursor if self._cursor == "0-0" else self._cursor
-        self.events.put(ready)
+        self._announce(ready)
         self.notify()
+
+    def _announce(self, ready: Ready) -> None:
+        if self._lost_at is None:
+            self.events.put(opened(ready))
+            return
+        self.events.put(back(ready, asyncio.get_running_loop().time() - self._lost_at))
+        self._lost_at = None
 
     async def _serve(self, connection: Connection) -> None:
         """Send and receive side by side until the connection is lost.
@@ -181,8 +209,10 @@ class Link:
             acknowledged = self.outbox.acknowledged
             self.outbox.release(message.offset)
             progress = self.outbox.acknowledged > acknowledged
+        elif isinstance(message, Ready):
+            progress = False  # nobody asked for another one
         elif progress := self._news.admit(message):
-            self.events.put(message)
+            self.events.put(event_of(message))
         if progress:
             self._backoff.reset()
         self.notify()

@@ -1,12 +1,17 @@
 """What a client declares when it opens a session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, TypedDict
 
+from speechpipe_client.errors import UnsupportedLanguage
+from speechpipe_common.languages import UnknownLanguage, resolve
 from speechpipe_common.wire import SetLangs, Start
 
 RawFormat = Literal["s16", "f32"]
+
+DEFAULT_URL: Final = "ws://127.0.0.1:5026/ws"
+"""Where ``speechpipe up`` listens."""
 
 Credential = str | Callable[[], str]
 """A function must answer at once: it is called between the messages of the session."""
@@ -63,6 +68,54 @@ class SessionOptions:
             hotwords=self.hotwords,
             words=self.words,
         )
+
+
+class Wishes(TypedDict, total=False):
+    """Fields of ``SessionOptions`` that ``connect`` and its like take as keywords, besides the languages."""
+
+    sample_rate: int
+    channels: int
+    format: RawFormat
+    partials: bool
+    silence_threshold_seconds: float | None
+    prompt: str
+    hotwords: str
+
+
+def language_code(name: str) -> str:
+    """Speechpipe's own code for a language, by which events name it: ``es`` for ``spa``, ``Spanish``, ``es-MX``.
+
+    Raises:
+        UnsupportedLanguage: no language goes by this code or name.
+    """
+    try:
+        return resolve(name).code
+    except UnknownLanguage as error:
+        raise UnsupportedLanguage(str(error)) from error
+
+
+def spoken_language(name: str) -> str:
+    """The same for the language that is spoken, which may be ``auto``.
+
+    Raises:
+        UnsupportedLanguage: no language goes by this code or name, or it cannot be transcribed.
+    """
+    if name == "auto":
+        return name
+    code = language_code(name)
+    if not resolve(code).whisper:
+        raise UnsupportedLanguage(f"{resolve(code).name} ({code}) can be translated into, not transcribed")
+    return code
+
+
+def target_languages(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Codes of one language or several to translate into, each once.
+
+    Raises:
+        UnsupportedLanguage: no language goes by one of these codes or names.
+    """
+    several = (names,) if isinstance(names, str) else names
+    return tuple(dict.fromkeys(map(language_code, several)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,25 +2,23 @@
 
 from dataclasses import dataclass, field
 
-from speechpipe_client.inbox import Event
+from speechpipe_client.events import Event
+from speechpipe_client.formats import Format, render
+from speechpipe_client.segment import Segment as Segment
 from speechpipe_common.wire import Error, FinalCaption, Realtime, Translation
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A final caption and its translations by language."""
-
-    caption: FinalCaption
-    translations: dict[str, str]
 
 
 @dataclass
 class Transcript:
-    """Collects a session's events; ``segments`` and ``problems`` may be read at any time."""
+    """Collects a session's events; everything may be read at any time.
 
-    _captions: dict[str, FinalCaption] = field(default_factory=dict)
-    _translations: dict[str, dict[str, str]] = field(default_factory=dict)
-    _open: dict[str, str] = field(default_factory=dict)
+    Attributes:
+        problems: what went wrong with single segments, which are missing then.
+    """
+
+    _captions: dict[str, FinalCaption] = field(default_factory=dict, repr=False)
+    _translations: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
+    _open: dict[str, str] = field(default_factory=dict, repr=False)
     problems: list[Error] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
@@ -57,3 +55,20 @@ class Transcript:
     def text(self) -> str:
         """All finals in order, with spaces between them."""
         return " ".join(segment.caption.text.strip() for segment in self.segments)
+
+    def translation(self, language: str) -> str:
+        """All translations into a language (its code, as ``es``) in order, with spaces between them."""
+        texts = (segment.translations.get(language, "").strip() for segment in self.segments)
+        return " ".join(text for text in texts if text)
+
+    def to_srt(self, language: str | None = None) -> str:
+        """SRT subtitles of what was said, or of its translation into ``language``."""
+        return render(self.segments, Format.SRT, target=language)
+
+    def to_vtt(self, language: str | None = None) -> str:
+        """WebVTT subtitles of what was said, or of its translation into ``language``."""
+        return render(self.segments, Format.VTT, target=language)
+
+    def to_json(self, name: str = "") -> str:
+        """A JSON document with segments, words, times in seconds and translations; ``name`` is that of the source."""
+        return render(self.segments, Format.JSON, name=name)

@@ -99,6 +99,7 @@ def _gateway(spec: Spec, redis: tuple[str, ...], shards: Shards) -> Component:
         **_vad(gateway.vad),
         **_auth(gateway.auth),
         **_placing(spec, shards),
+        **({"OPENAI_TRANSLATIONS": "false"} if spec.translation is None else {}),
     }
     ports = (Port("ws", gateway.port), Port("health", 8080))
     replicas = initial_replicas(gateway.replicas, gateway.autoscaling)

@@ -14,8 +14,9 @@ from speechpipe_common.languages import UnknownLanguage
 from speechpipe_common.messages import AudioJob, Delivery, Failure, TextJob, Transcript, Translated, encode
 from speechpipe_common.wire import AudioAck, Error, FinalCaption, Flush, Realtime, SetLangs, Start, Stop, Translation
 from speechpipe_gateway.choices import languages, with_hints
+from speechpipe_gateway.dialect import Audio, ProtocolError, Request
 from speechpipe_gateway.media import AudioInput
-from speechpipe_gateway.native import Audio, NativeProtocol, ProtocolError, Request
+from speechpipe_gateway.native import NativeProtocol
 from speechpipe_gateway.session import (
     CHUNK,
     Effect,

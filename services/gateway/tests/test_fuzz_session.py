@@ -9,8 +9,9 @@ from fuzz_world import Hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechpipe_gateway.dialect import ProtocolError, Request
 from speechpipe_gateway.media import MediaError
-from speechpipe_gateway.native import NativeProtocol, ProtocolError, Request
+from speechpipe_gateway.native import NativeProtocol
 
 FRAMES = 100_000
 LONGEST_SESSION = 600

@@ -3,7 +3,8 @@
 import pytest
 
 from speechpipe_common.wire import Auth, Flush, Keepalive, Resume, SetLangs, Start, Stop
-from speechpipe_gateway.native import Audio, NativeProtocol, ProtocolError, Request
+from speechpipe_gateway.dialect import Audio, ProtocolError, Request
+from speechpipe_gateway.native import NativeProtocol
 
 START, STOP, FLUSH = '{"type":"start"}', '{"type":"stop"}', '{"type":"flush"}'
 LEGACY = b"\x02\0\0\0{}" + bytes(4)

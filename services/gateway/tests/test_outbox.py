@@ -3,7 +3,7 @@
 import asyncio
 
 from speechpipe_common.wire import AudioAck, FinalCaption, Realtime, ServerMessage, Translation
-from speechpipe_gateway.live.outbox import MAX_WAITING, Goodbye, Outbox
+from speechpipe_gateway.live.outbox import MAX_WAITING, Goodbye, Outbox, Outgoing
 
 
 def realtime(segment: str, rev: int) -> Realtime:
@@ -34,7 +34,7 @@ def caption(segment: str) -> FinalCaption:
     )
 
 
-async def drained(outbox: Outbox) -> list[ServerMessage | Goodbye]:
+async def drained(outbox: Outbox) -> list[Outgoing | Goodbye]:
     """All that waits, after a goodbye."""
     outbox.close(1000, "done")
     taken = [await outbox.take()]

@@ -1,6 +1,7 @@
 """The session core as a timeline: votes, results and the clock in; jobs and messages out."""
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from session_world import CONFIG, QUIET, SOFT, SPEECH, World, transcript
 from speechpipe_common.messages import Delivery, Failure, SegmentRecord, Transcript, Translated
 from speechpipe_common.store import StoredSession
 from speechpipe_common.wire import AudioAck, Error, FinalCaption, Realtime, SpeechStarted, Translation
-from speechpipe_gateway.session import Close, Options, Promote, Release, Replay, Submit, restore
+from speechpipe_gateway.session import CHUNK, Close, Options, Promote, Release, Replay, Submit, restore
 
 
 def spoken(seconds: float = 2.0) -> World:
@@ -225,6 +226,34 @@ def test_a_dead_letter_ends_its_segment_with_one_error() -> None:
     assert [m.segment_id for m in world.messages(Error)] == [str(candidate.segment)]
     world.now += 100
     assert not [e for e in world.core.tick(world.now, listening=True) if hasattr(e, "job")]
+
+
+def test_a_turn_whose_segment_failed_ends_as_others_do() -> None:
+    """The next utterance is a turn of its own, and the client hears of its onset."""
+    world = World.new()
+    world.hear(SPEECH, 2.0)
+    [partial] = world.jobs("partial")
+    world.deliver(Failure(segment=partial.segment, rev=partial.rev, code="gave_up", message="", retry=False))
+    world.hear(QUIET, 2.0)
+    world.hear(SPEECH, 2.0)
+    last = world.jobs()[-1]
+    assert last.turn == last.segment != partial.turn
+    assert [m.segment_id for m in world.messages(SpeechStarted)] == [str(partial.segment), str(last.segment)]
+
+
+def test_a_segment_that_is_said_to_go_on_does() -> None:
+    """Where every word is settled up to the cut, one opens there nevertheless, even if silence follows at once."""
+    world = World.new(replace(CONFIG, longest=313 * CHUNK, partial_every=CHUNK))
+    heard = 0
+    while not world.jobs("final"):
+        world.hear(SPEECH, CHUNK / 16_000)
+        for job in world.jobs("partial")[heard:]:
+            heard += 1
+            world.deliver(transcript(job, " ".join(["la"] * heard)))
+    world.hear(QUIET, 2.0)
+    [cut] = world.jobs("final")
+    assert cut.end >= 310 * CHUNK
+    assert world.jobs("candidate")[-1].start == cut.end
 
 
 def test_audio_that_stops_coming_ends_the_turn() -> None:

@@ -6,15 +6,11 @@ from typing import Annotated
 
 import typer
 
-from speechpipe_client.commands.shared import DEFAULT_URL, EXIT_CODES, ApiKey, Exit, Source, Targets, Urls, fail, run
+from speechpipe_client import Microphone, MicrophoneError, Session, Transcript, connect, list_devices
+from speechpipe_client.commands.shared import EXIT_CODES, ApiKey, Exit, Source, Targets, Urls, fail, run
 from speechpipe_client.display import Display, InOrder
 from speechpipe_client.formats import Format, render
-from speechpipe_client.inbox import Event
-from speechpipe_client.microphone import Microphone, MicrophoneError, list_devices
-from speechpipe_client.options import SessionOptions
-from speechpipe_client.session import Session, connect
-from speechpipe_client.streaming import converse
-from speechpipe_client.transcript import Transcript
+from speechpipe_client.options import DEFAULT_URL
 
 EPILOG = (
     """
@@ -51,25 +47,23 @@ def register(app: typer.Typer) -> None:
         except MicrophoneError as error:
             fail(str(error))
             raise typer.Exit(Exit.USAGE) from error
-        options = SessionOptions(sample_rate=microphone.sample_rate, source=source, targets=tuple(target))
-        run(_listen(microphone, connect(url, options, api_key=api_key), options))
+        session = connect(url, api_key=api_key, language=source, translate=target, audio=microphone)
+        run(_listen(microphone, session, tuple(target)))
 
 
-async def _listen(microphone: Microphone, unopened: Session, options: SessionOptions) -> Exit:
+async def _listen(microphone: Microphone, unopened: Session, targets: tuple[str, ...]) -> Exit:
     transcript = Transcript()
-    in_order = InOrder(transcript, options.targets)
+    in_order = InOrder(transcript, targets)
     with Display() as display:
-
-        def on_event(event: Event) -> None:
-            transcript.add(event)
-            if ready := in_order.complete():
-                display.result(render(ready, Format.TEXT))
-            display.heard(transcript.pending)
-
         async with unopened as session:
             display.note(f"Listening to {microphone.name}; Ctrl-C ends.")
             _stop_on_interrupt(microphone)
-            await converse(session, microphone.blocks(), on_event)
+            async for event in session:
+                transcript.add(event)
+                display.connection(event)
+                if ready := in_order.complete():
+                    display.result(render(ready, Format.TEXT))
+                display.heard(transcript.pending)
         display.result(render(in_order.rest(), Format.TEXT))
         if microphone.dropped:
             display.note(f"speechpipe: {microphone.dropped / 10:.1f} s of audio were dropped: the gateway was too slow")

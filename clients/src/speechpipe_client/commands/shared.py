@@ -7,10 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from speechpipe_client.errors import AuthenticationError, GatewayFull, GatewayUnreachable, SpeechpipeError
-from speechpipe_common.languages import UnknownLanguage, resolve
-
-DEFAULT_URL = "ws://127.0.0.1:5026/ws"
+from speechpipe_client import (
+    AuthenticationError,
+    GatewayFull,
+    GatewayUnreachable,
+    SessionLost,
+    SpeechpipeError,
+    UnsupportedLanguage,
+)
+from speechpipe_client.options import DEFAULT_URL as DEFAULT_URL
+from speechpipe_client.options import spoken_language, target_languages
 
 
 class Exit(IntEnum):
@@ -36,18 +42,16 @@ Urls = Annotated[
 
 
 def _source(value: str) -> str:
-    return value if value == "auto" else _language(value)
+    try:
+        return spoken_language(value)
+    except UnsupportedLanguage as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _targets(values: list[str]) -> list[str]:
-    return list(dict.fromkeys(map(_language, values)))
-
-
-def _language(value: str) -> str:
-    """Speechpipe's own code for a language, which is how the gateway names it in its answers."""
     try:
-        return resolve(value).code
-    except UnknownLanguage as error:
+        return list(target_languages(values))
+    except UnsupportedLanguage as error:
         raise typer.BadParameter(str(error)) from error
 
 
@@ -82,6 +86,8 @@ def fail(message: str) -> None:
 def _report(error: SpeechpipeError) -> Exit:
     fail(str(error))
     match error:
+        case SessionLost():
+            return Exit.UNREACHABLE
         case GatewayUnreachable():
             typer.echo("Is a pipeline running? `speechpipe up -f examples/local.yaml` starts one here.", err=True)
             return Exit.UNREACHABLE

@@ -1,31 +1,17 @@
 """``speechpipe transcribe``: audio files in; text, JSON or subtitles out."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from speechpipe_client.audio import AudioError, AudioFile, Pace, paced
-from speechpipe_client.commands.shared import (
-    DEFAULT_URL,
-    EXIT_CODES,
-    ApiKey,
-    Exit,
-    Source,
-    Targets,
-    Urls,
-    fail,
-    run,
-)
+from speechpipe_client import AudioError, AudioFile, Pace, Transcript, connect
+from speechpipe_client.commands.shared import EXIT_CODES, ApiKey, Exit, Source, Targets, Urls, fail, run
 from speechpipe_client.display import Display, InOrder
 from speechpipe_client.formats import Format, render
-from speechpipe_client.inbox import Event
-from speechpipe_client.options import SessionOptions
-from speechpipe_client.session import connect
-from speechpipe_client.streaming import converse
-from speechpipe_client.transcript import Transcript
+from speechpipe_client.options import DEFAULT_URL
 
 EPILOG = (
     """
@@ -83,7 +69,7 @@ def register(app: typer.Typer) -> None:
         targets = tuple(target)
         try:
             shown = _subtitle_language(subtitles, targets)
-            sources = [AudioFile.open(path) for path in files]
+            sources = [AudioFile.open(path, pace) for path in files]
             if len(files) > 1 and output is None and form in (Format.SRT, Format.VTT):
                 raise ValueError(f"{form.value} of several files needs --output FOLDER")
             outputs = [_place(output, path, form, several=len(files) > 1) for path in files]
@@ -135,32 +121,33 @@ async def _transcribe(file: AudioFile, to_stdout: bool, request: Request, displa
     transcript = Transcript()
     in_order = InOrder(transcript, request.targets)
     live_text = to_stdout and request.form is Format.TEXT
-    options = SessionOptions(
+    display.begin(str(file.path), file.seconds)
+    async with connect(
+        request.urls,
+        api_key=request.api_key,
+        language=request.source,
+        translate=request.targets,
+        audio=_shown(file, display),
         sample_rate=file.sample_rate,
         channels=file.channels,
-        source=request.source,
-        targets=request.targets,
         partials=request.pace is Pace.REALTIME,
-    )
-
-    def on_event(event: Event) -> None:
-        transcript.add(event)
-        if live_text and (ready := in_order.complete()):
-            display.result(render(ready, Format.TEXT))
-        display.heard(transcript.pending)
-
-    display.begin(str(file.path), file.seconds)
-    async with connect(request.urls, options, api_key=request.api_key) as session:
-        per_second = file.sample_rate * options.frame_bytes
-        await converse(
-            session,
-            paced(file.blocks(), request.pace, per_second),
-            on_event,
-            lambda count: display.sent(count / per_second),
-        )
+    ) as session:
+        async for event in session:
+            transcript.add(event)
+            display.connection(event)
+            if live_text and (ready := in_order.complete()):
+                display.result(render(ready, Format.TEXT))
+            display.heard(transcript.pending)
     if live_text:
         display.result(render(in_order.rest(), Format.TEXT))
     return transcript
+
+
+async def _shown(file: AudioFile, display: Display) -> AsyncIterator[bytes]:
+    """The file's audio, and its progress."""
+    async for block in file:
+        yield block
+        display.sent(len(block) / file.bytes_per_second)
 
 
 def _deliver(transcript: Transcript, file: AudioFile, output: Path | None, request: Request, display: Display) -> None:

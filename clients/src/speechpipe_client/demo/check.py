@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from speechpipe_client.connecting import connect
 from speechpipe_client.demo.clips import Clip
 from speechpipe_client.demo.play import Played, play
 from speechpipe_client.demo.verdict import Expected, Verdict, judge
 from speechpipe_client.errors import GatewayFull, GatewayUnreachable
 from speechpipe_client.options import SessionOptions
-from speechpipe_client.session import connect
 
 RETRY_SECONDS: Final = 2.0
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from speechpipe_client.audio import BLOCK_SECONDS, Pace, paced
+from speechpipe_client.connecting import connect
 from speechpipe_client.demo.clips import Clip
 from speechpipe_client.demo.verdict import Heard
 from speechpipe_client.errors import SpeechpipeError
 from speechpipe_client.inbox import Event
 from speechpipe_client.options import SessionOptions
-from speechpipe_client.session import connect
 from speechpipe_client.streaming import converse
 from speechpipe_client.transcript import Transcript
 from speechpipe_common.wire import FinalCaption

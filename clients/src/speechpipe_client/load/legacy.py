@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from speechpipe_client.closing import Refused, Retry, judge_close, judge_status
 from speechpipe_client.errors import GatewayUnreachable, ProtocolError, SpeechpipeError
-from speechpipe_client.inbox import Event
 from speechpipe_client.load.lines import REACH_SECONDS, Wish
+from speechpipe_client.load.record import Told
 from speechpipe_client.load.talker import RATE, Talker
 from speechpipe_client.options import Endpoint
 from speechpipe_common.wire import AudioAck, FinalCaption, Realtime, ServerMessage, SetLangs
@@ -43,7 +43,7 @@ _native: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessag
 _other = msgspec.json.Decoder(_Other)
 
 
-def decode(message: str | bytes) -> Event | None:
+def decode(message: str | bytes) -> Told | None:
     """A message as an event; None for one that tells nothing of what was heard.
 
     Raises:
@@ -132,7 +132,7 @@ class LegacyLine:
         """Break the socket."""
         self._opened.transport.abort()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Told]:
         """What the peer says.
 
         Raises:

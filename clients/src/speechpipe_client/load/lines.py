@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from speechpipe_client.connecting import connect
 from speechpipe_client.errors import GatewayUnreachable, ProtocolError, SpeechpipeError
-from speechpipe_client.inbox import Event
+from speechpipe_client.load.record import Told
 from speechpipe_client.load.talker import RATE, Talker
 from speechpipe_client.options import Limits, SessionOptions
-from speechpipe_client.session import Session, connect
+from speechpipe_client.session import Session
 
 OPENING_SECONDS: Final = 5.0
 """A gateway that is full for this long has refused the stream."""
@@ -76,7 +77,7 @@ class Line(Protocol):
     def cut(self) -> None:
         """Break the connection as a lost network does; what can come back does."""
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Told]:
         """What comes back.
 
         Raises:
@@ -133,7 +134,7 @@ class NativeLine:
         """Break the socket without a close frame."""
         self._opened.break_connection()
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Told]:
         """The session's events."""
         return aiter(self._opened)
 

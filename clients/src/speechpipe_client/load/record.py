@@ -6,10 +6,13 @@ from typing import Final
 
 from speechpipe_client.inbox import Event
 from speechpipe_client.load.talker import RATE, Said
-from speechpipe_common.wire import Error, FinalCaption, Ready, Realtime
+from speechpipe_common.wire import Error, FinalCaption, Ready, Realtime, ServerMessage
 
 EDGE_SECONDS: Final = 0.5
 """A final reaches the end of speech when it ends no more than this before it."""
+
+Told = Event | ServerMessage
+"""What a peer says of a stream: an event of the library, or the message of a peer that it does not speak to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Record:
     resumed: int = 0
     cut: int = 0
 
-    def hear(self, now: float, event: Event) -> None:
+    def hear(self, now: float, event: Told) -> None:
         """Take an event of the native protocol into account; NaN stands for times that a peer does not tell."""
         match event:
             case FinalCaption():

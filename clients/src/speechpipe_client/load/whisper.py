@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import numpy as np
 
 from speechpipe_client.errors import SpeechpipeError
-from speechpipe_client.inbox import Event
+from speechpipe_client.load.record import Told
 from speechpipe_client.load.talker import RATE, Said, Talker
 from speechpipe_common.wire import FinalCaption
 
@@ -99,7 +99,7 @@ class WhisperLine:
         self._talker: Talker | None = None
         self._language = ""
         self._handed = 0
-        self._heard: asyncio.Queue[Event | SpeechpipeError | None] = asyncio.Queue()
+        self._heard: asyncio.Queue[Told | SpeechpipeError | None] = asyncio.Queue()
         self._work: set[asyncio.Task[None]] = set()
 
     async def open(self, language: str, talker: Talker) -> None:
@@ -126,7 +126,7 @@ class WhisperLine:
     def cut(self) -> None:
         """There is no connection to cut."""
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Told]:
         """Finals, as they are decoded.
 
         Raises:

@@ -57,8 +57,14 @@ async def _until_signal(pipeline: LocalPipeline, log: Log, ready_file: Path | No
 async def _serve(pipeline: LocalPipeline, log: Log, ready_file: Path | None) -> None:
     async with pipeline:
         log.line(SELF, f"ready: {', '.join(pipeline.gateway_urls)} (Ctrl-C stops)")
+        log.line(SELF, f"captions in a browser: {_page(pipeline.gateway_url)}")
         with _announced(ready_file, pipeline):
             await pipeline.wait()
+
+
+def _page(gateway_url: str) -> str:
+    """Address of the page that a gateway serves beside its WebSocket."""
+    return gateway_url.replace("ws://", "http://", 1).removesuffix("ws")
 
 
 @contextmanager

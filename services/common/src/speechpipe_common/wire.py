@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-SampleFormat = Literal["s16", "f32", "wav", "legacy"]
+SampleFormat = Literal["s16", "f32", "mulaw", "alaw", "wav", "webm", "ogg", "opus", "legacy"]
 
 CLOSE_DONE: Final = 1000
 CLOSE_RESTART: Final = 1012
@@ -94,6 +94,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     channels: int
     format: SampleFormat
     cursor: str
+    captions_token: str = ""
+    """Opens ``/captions/{session_id}.vtt`` and ``.srt`` to who only reads; the same for the session's whole life."""
 
 
 class SpeechStarted(msgspec.Struct, frozen=True, kw_only=True, tag="speech_started"):

@@ -5,7 +5,7 @@ from typing import Final
 
 from speechpipe_common.languages import resolve
 from speechpipe_common.wire import SetLangs, Start
-from speechpipe_gateway.native import ProtocolError
+from speechpipe_gateway.dialect import ProtocolError
 from speechpipe_gateway.session import Options
 
 MAX_TARGETS: Final = 8

@@ -1,22 +1,26 @@
 """The native protocol, sans-I/O: what a client may say, and when. Frames in; requests, or a refusal, out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from speechpipe_common.messages import encode
 from speechpipe_common.wire import (
-    CLOSE_BAD_MESSAGE,
     Auth,
     ClientMessage,
+    Error,
     Flush,
     Keepalive,
     Resume,
+    ServerMessage,
     SetLangs,
     Start,
     Stop,
 )
+from speechpipe_gateway.dialect import Audio, ProtocolError, Request
+from speechpipe_gateway.handshake import SUBPROTOCOL, handshake_token
 from speechpipe_gateway.media import looks_legacy
 
 MESSAGES: Final[dict[str, type[ClientMessage]]] = {
@@ -28,32 +32,6 @@ MESSAGES: Final[dict[str, type[ClientMessage]]] = {
     "stop": Stop,
     "keepalive": Keepalive,
 }
-
-
-class ProtocolError(Exception):
-    """The client said something that it must not; told to it as an ``error``, then the connection is closed.
-
-    Attributes:
-        code: stable name for programs.
-        message: what was wrong, with which value, and what to do.
-        close: close code, or None where the session can go on.
-    """
-
-    def __init__(self, code: str, message: str, close: int | None = CLOSE_BAD_MESSAGE) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.close = close
-
-
-@dataclass(frozen=True, slots=True)
-class Audio:
-    """A binary frame of the session's audio."""
-
-    frame: bytes
-
-
-Request = ClientMessage | Audio
 
 
 class _Phase(Enum):
@@ -79,6 +57,25 @@ class NativeProtocol:
     def authenticated(self) -> bool:
         """The client has been let in."""
         return self._phase is not _Phase.AUTHENTICATING
+
+    @property
+    def binary_is_audio(self) -> bool:
+        """It is, once a session has started."""
+        return True
+
+    @property
+    def translates(self) -> bool:
+        """``translation``."""
+        return True
+
+    @property
+    def says_keepalive(self) -> bool:
+        """``keepalive``."""
+        return True
+
+    def opening(self) -> list[Request]:
+        """The client speaks first."""
+        return []
 
     def let_in(self) -> None:
         """The token of an ``auth`` message was right."""
@@ -127,6 +124,45 @@ class NativeProtocol:
                 self._phase = _Phase.STREAMING
                 return [Start(format="legacy", sample_rate=self._sample_rate), Audio(frame)]
         return [Audio(frame)]
+
+    def said(self, message: ServerMessage) -> Sequence[str]:
+        """The message, as JSON."""
+        return (encode(message).decode(),)
+
+    def goodbye(self, code: int, reason: str) -> tuple[Sequence[str], int]:
+        """All has been said."""
+        return (), code
+
+
+class NativeEntrance:
+    """``/ws``: see :mod:`speechpipe_gateway.handshake`."""
+
+    path = "/ws"
+    late_auth = True
+
+    def token(self, headers: Mapping[str, str], offered: Sequence[str]) -> str | None:
+        """The key of the ``Authorization`` header, or of a subprotocol."""
+        return handshake_token(headers.get("authorization"), offered)
+
+    def subprotocol(self, offered: Sequence[str]) -> str | None:
+        """Ours, where the client offers it."""
+        return SUBPROTOCOL if SUBPROTOCOL in offered else None
+
+    def resuming(self, query: Mapping[str, str]) -> bool:
+        """``?resume`` says so."""
+        return "resume" in query
+
+    def begin(self, query: Sequence[tuple[str, str]], *, authenticated: bool, sample_rate: int) -> NativeProtocol:
+        """All else is said in messages."""
+        return NativeProtocol(authenticated=authenticated, sample_rate=sample_rate)
+
+    def denial(self, status: int, code: str, message: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Code and message."""
+        return {"code": code, "message": message}, {}
+
+    def error(self, code: str, message: str, close: int) -> tuple[str, int]:
+        """An ``error`` with the close code that follows."""
+        return encode(Error(code=code, message=message, close=close)).decode(), close
 
 
 def _parse(raw: str, sample_rate: int) -> ClientMessage:

@@ -9,12 +9,14 @@ from pydantic import Field, field_validator, model_validator
 from speechpipe_common.addresses import JWKS_URL
 from speechpipe_common.keys import AUDIO_TTL_SECONDS
 from speechpipe_common.languages import resolve
-from speechpipe_common.settings import Port, ServiceSettings
+from speechpipe_common.settings import Port
 from speechpipe_common.shards import MOST_SHARDS
+from speechpipe_gateway.settings_captions import CaptionSettings
+from speechpipe_gateway.settings_files import FileSettings
 from speechpipe_gateway.tokens.rules import ALGORITHMS, TokenRule
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(FileSettings, CaptionSettings):
     """Settings of the gateway: WebSocket audio in, captions out."""
 
     gateway_host: str = Field(
@@ -102,6 +104,12 @@ class GatewaySettings(ServiceSettings):
         default=16, ge=2, description="Segments of one session without their final beyond which its audio is not read."
     )
     max_sessions: int = Field(default=200, ge=1, description="Sessions that this gateway takes at a time.")
+    max_recordings: int = Field(
+        default=32,
+        ge=1,
+        description="Sessions at a time whose audio comes as Opus (WebM, Ogg, or bare packets): each has a process of "
+        "about 15 MB that unpacks it, 256 MB at most.",
+    )
     max_sessions_per_key: int = Field(
         default=100, ge=1, description="Sessions of one API key on this gateway, unless the key's own line says else."
     )

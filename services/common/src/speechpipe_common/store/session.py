@@ -23,6 +23,8 @@ from speechpipe_common.store.together import ScriptsTogether
 
 Submitted = Literal["ok", "done", "queued", "shed"]
 Promoted = Literal["final", "wanted", "done"]
+Presence = Literal["driven", "away", "over"]
+"""Of a session: a gateway drives it; nothing is owed, and its client is away but may come back; it was stopped."""
 
 
 class FencedError(Exception):
@@ -240,6 +242,21 @@ class SessionStore:
                 cursor = entry.decode()
                 raw = b'{"id":"%s","jobs":%s,"body":%s}' % (entry, fields[b"jobs"], fields[b"body"])
                 yield decode(raw, Delivery)
+
+    async def captions_token(self, client: str) -> str | None:
+        """What opens the captions of a session to who only reads; None where there is no such session (any more)."""
+        found = await self._redis.hget(self._keys.session(client), "captions")
+        return found.decode() if isinstance(found, bytes) else None
+
+    async def presence(self, client: str) -> Presence:
+        """Whether more may be said in a session."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zscore(self._keys.sessions, client)
+        pipeline.hmget(self._keys.session(client), "epoch", "stopped")
+        driven, (epoch, stopped) = await pipeline.execute()
+        if epoch is None or (stopped is not None and driven is None):
+            return "over"
+        return "away" if driven is None else "driven"
 
     async def audio_length(self, client: str, turn: int, first: int, blocks: int) -> int:
         """Samples that Redis holds without a hole from block ``first`` of a turn on, looking at ``blocks`` blocks."""

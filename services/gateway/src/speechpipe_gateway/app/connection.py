@@ -3,17 +3,15 @@
 import asyncio
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 from fastapi import WebSocket
-from redis.exceptions import RedisError
 from starlette.websockets import WebSocketState
 
+from speechpipe_common.keys import SAMPLE_RATE
 from speechpipe_common.languages import UnknownLanguage
-from speechpipe_common.logs import get_logger
-from speechpipe_common.store import ResumeDeniedError
 from speechpipe_common.wire import (
     CLOSE_AUTH,
-    CLOSE_BAD_MESSAGE,
     CLOSE_FULL,
     CLOSE_IDLE,
     CLOSE_SERVER,
@@ -29,28 +27,31 @@ from speechpipe_common.wire import (
 from speechpipe_gateway.admission import Budget
 from speechpipe_gateway.app import sending
 from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.endings import ENDINGS, Ending, ending
 from speechpipe_gateway.app.hearing import Hearing
 from speechpipe_gateway.app.intake import Intake, Said, Silence
 from speechpipe_gateway.app.services import Services
 from speechpipe_gateway.auth import ApiKey
 from speechpipe_gateway.choices import languages, with_hints
+from speechpipe_gateway.containers.kinds import container_of
+from speechpipe_gateway.containers.stream import NoRoom
+from speechpipe_gateway.dialect import Audio, Dialect, Flushed, Later, ProtocolError, Reply, Request, Timekeeper
 from speechpipe_gateway.live.factory import Opened
+from speechpipe_gateway.live.ordering import InOrder
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.media import MediaError
-from speechpipe_gateway.native import Audio, NativeProtocol, ProtocolError, Request
 from speechpipe_gateway.vad import VadError
-
-log = get_logger(__name__)
 
 WRONG_LANGUAGE_COST = 20.0
 """Messages that one with an unknown language counts for: looking for the name that was meant takes up to 2 ms."""
 
 
 class Connection:
-    """Speaks the native protocol on an accepted socket.
+    """Speaks a client's protocol on an accepted socket.
 
     Args:
         socket: accepted already.
+        dialect: the protocol.
         services: shared parts.
         door: knows keys and places.
         key: who the handshake said it is; None when the first message must say it.
@@ -59,7 +60,15 @@ class Connection:
     """
 
     def __init__(
-        self, socket: WebSocket, services: Services, door: Door, key: ApiKey | None, address: str, *, resuming: bool
+        self,
+        socket: WebSocket,
+        dialect: Dialect,
+        services: Services,
+        door: Door,
+        key: ApiKey | None,
+        address: str,
+        *,
+        resuming: bool,
     ) -> None:
         self._socket = socket
         self._services = services
@@ -68,10 +77,10 @@ class Connection:
         self._place = ExitStack()
         self._place.enter_context(door.waiting(address) if key is None else door.inside(key.id))
         self._resuming = resuming
-        self._protocol = NativeProtocol(authenticated=key is not None, sample_rate=services.sample_rate)
+        self._dialect = dialect
         self._budget = Budget(services.limits.messages_per_second, time.monotonic())
-        self._outbox = Outbox()
-        self._options = services.options
+        self._outbox = Outbox(InOrder() if isinstance(dialect, Timekeeper) else None)
+        self._options = services.options if dialect.translates else replace(services.options, targets=())
         self._opened: Opened | None = None
         self._intake = Intake(socket)
         self._hearing = Hearing(
@@ -84,7 +93,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Run until either side closes."""
-        sender = asyncio.create_task(sending.send_all(self._socket, self._outbox), name="sender")
+        sender = asyncio.create_task(sending.send_all(self._socket, self._outbox, self._dialect), name="sender")
         receiver = asyncio.create_task(self._receive_all(), name="receiver")
         try:
             await asyncio.wait([sender, receiver], return_when=asyncio.FIRST_COMPLETED)
@@ -95,7 +104,7 @@ class Connection:
                 task.cancel()
             await asyncio.gather(sender, receiver, return_exceptions=True)
             self._intake.listen(None)
-            self._hearing.close()
+            await self._hearing.end()
             self._place.close()
             if self._opened is not None and self._opened.session.outbox is self._outbox:
                 self._opened.session.detach()
@@ -110,42 +119,30 @@ class Connection:
         try:
             async with asyncio.timeout(self._services.limits.session_seconds):
                 await self._receive()
-        except TimeoutError:
-            self._refuse("session_too_long", "the session has reached its longest duration; open a new one", CLOSE_IDLE)
-        except ProtocolError as error:
-            self._refuse(error.code, error.message, error.close or CLOSE_BAD_MESSAGE)
-        except MediaError as error:
-            self._refuse(error.code, error.message, CLOSE_BAD_MESSAGE)
-        except ResumeDeniedError:
-            message = "there is no such session for this key, or the token is not its current one; start a new session"
-            self._refuse("resume_denied", message, CLOSE_AUTH)
-        except (RedisError, OSError) as error:
-            log.warning("session_not_opened", error=str(error))
-            self._refuse("unavailable", "the service cannot take sessions at the moment; try again", CLOSE_FULL)
-        except VadError as error:
-            self._services.metrics.errors.inc()
-            log.error("vad_failed", error=str(error))
-            self._refuse("internal", "the audio could not be analysed; resume the session", CLOSE_SERVER)
+        except ENDINGS as error:
+            self._refuse(ending(error))
 
     async def _receive(self) -> None:
         connected = time.monotonic()
+        for request in self._dialect.opening():
+            await self._handle(request)
         while True:
-            known = self._protocol.authenticated
+            known = self._dialect.authenticated
             waited = time.monotonic() - connected
-            idle = self._services.limits.idle_seconds
+            idle = self._services.limits.idle_seconds if self._dialect.says_keepalive else None
             frame = await self._next(idle if known else self._door.limits.auth_timeout_seconds - waited)
             await self._hearing.settled()
             if frame is Said.GONE:
                 return
             if not isinstance(frame, Said):
                 self._check_first(frame)
-                requests = self._protocol.text(frame) if isinstance(frame, str) else self._protocol.binary(frame)
+                requests = self._dialect.text(frame) if isinstance(frame, str) else self._dialect.binary(frame)
                 for request in requests:
                     await self._handle(request)
                 self._pause = self._budget.spend(1, time.monotonic())
             await self._breathe()
 
-    async def _next(self, wait: float) -> str | bytes | Said:
+    async def _next(self, wait: float | None) -> str | bytes | Said:
         """The next frame, or that there is none.
 
         Raises:
@@ -155,14 +152,14 @@ class Connection:
             # After stop the client has nothing to say: it waits for us, however long decoding takes.
             return await self._intake.next(None if self._stopped else wait)
         except Silence:
-            if not self._protocol.authenticated:
+            if not self._dialect.authenticated:
                 raise ProtocolError("auth_timeout", "no API key came in time; send auth at once", CLOSE_AUTH) from None
             complaint = f"nothing came for {wait:.0f} s; say keepalive when there is no audio"
             raise ProtocolError("idle", complaint, CLOSE_IDLE) from None
 
     def _check_first(self, frame: str | bytes) -> None:
         limit = self._door.limits.pre_auth_bytes
-        if not self._protocol.authenticated and len(frame) > limit:
+        if not self._dialect.authenticated and len(frame) > limit:
             raise ProtocolError("auth_too_big", f"the first message may have {limit} bytes", CLOSE_AUTH)
 
     async def _breathe(self) -> None:
@@ -203,7 +200,7 @@ class Connection:
         match request:
             case Auth(token=token):
                 self._key = await self._door.identify_later(token)
-                self._protocol.let_in()
+                self._dialect.let_in()
                 self._place.close()
                 self._place.enter_context(self._door.inside(self._key.id))
             case SetLangs():
@@ -214,9 +211,12 @@ class Connection:
                 self._opened = await self._services.factory.resume(request, self._key_id, self._outbox)
                 self._unconfirmed = True
                 self._options = self._opened.session.core.options
-                self._intake.listen(self._hear)
+                self._unpack(self._opened.session.core.fields["format"])
+                self._listen()
+            case Reply() | Later():
+                self._outbox.put(request)
             case Audio(frame) if self._opened is not None:
-                self._hearing.feed(self._opened, frame)
+                await self._take(self._opened, frame)
             case Flush() | Stop():
                 await self._finalise(stop=isinstance(request, Stop))
             case Keepalive():
@@ -237,8 +237,21 @@ class Connection:
             if refusal is not None:
                 raise ProtocolError(refusal.code, refusal.message, CLOSE_FULL)
         self._options = with_hints(self._options, request)
+        self._unpack(request.format)
         self._opened = await self._services.factory.open(request, self._options, self._key_id, self._outbox)
-        self._intake.listen(self._hear)
+        self._listen()
+
+    def _unpack(self, declared: str) -> None:
+        container = container_of(declared)
+        if container is not None:
+            try:
+                self._hearing.unpack(self._services.unpackers.open(container))
+            except NoRoom as error:
+                raise ProtocolError("full", str(error), CLOSE_FULL) from error
+
+    def _listen(self) -> None:
+        if self._hearing.direct and self._dialect.binary_is_audio:
+            self._intake.listen(self._hear)
 
     def _choose(self, request: SetLangs) -> None:
         try:
@@ -254,22 +267,37 @@ class Connection:
             session = self._opened.session
             session.do(session.core.choose(options))
 
+    async def _take(self, opened: Opened, frame: bytes) -> None:
+        await self._hearing.take(opened, frame)
+        if isinstance(self._dialect, Timekeeper):
+            for request in self._dialect.heard(opened.audio.position / SAMPLE_RATE):
+                await self._handle(request)
+
     async def _finalise(self, *, stop: bool) -> None:
         if self._opened is None:
             return
         session = self._opened.session
+        # A dialect may have put audio in front of it.
+        await self._hearing.settled()
         if stop:
             self._stopped = True
             self._intake.listen(None)
+            await self._hearing.drain(self._opened)
             self._hearing.finish(self._opened)
             session.do(session.core.stop(time.time()))
         else:
             session.do(session.core.flush(time.time()))
+            if isinstance(self._dialect, Timekeeper):
+                owed = self._outbox.held | session.core.ledger.segments.keys()
+                self._outbox.put(Flushed(frozenset(map(str, owed))))
 
-    def _refuse(self, code: str, message: str, close: int) -> None:
-        self._services.metrics.protocol_errors.labels(code).inc()
-        if close == CLOSE_FULL:
-            self._services.metrics.sessions_refused.labels(code).inc()
+    def _refuse(self, end: Ending) -> None:
+        metrics = self._services.metrics
+        metrics.protocol_errors.labels(end.code).inc()
+        if end.close == CLOSE_SERVER:
+            metrics.errors.inc()
+        if end.close == CLOSE_FULL:
+            metrics.sessions_refused.labels(end.code).inc()
         if self._socket.client_state is WebSocketState.CONNECTED:
-            self._outbox.put(Error(code=code, message=message, close=close))
-        self._outbox.close(close, message)
+            self._outbox.put(Error(code=end.code, message=end.message, close=end.close))
+        self._outbox.close(end.close, end.message)

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from speechpipe_common.wire import CLOSE_AUTH, CLOSE_FULL
 from speechpipe_gateway.auth import ApiKey, KeyRing
-from speechpipe_gateway.native import ProtocolError
+from speechpipe_gateway.dialect import ProtocolError
 from speechpipe_gateway.settings import GatewaySettings
 from speechpipe_gateway.tokens import (
     KeysUnavailable,

@@ -8,8 +8,8 @@ from speechpipe_common.wire import CLOSE_FULL
 from speechpipe_gateway.admission import Limits, Load, Refuse, admit_session, admit_socket, best
 from speechpipe_gateway.app.credentials import Credentials
 from speechpipe_gateway.auth import ANYBODY, ApiKey
+from speechpipe_gateway.dialect import ProtocolError
 from speechpipe_gateway.live.state import QueueState
-from speechpipe_gateway.native import ProtocolError
 
 
 class _Places:

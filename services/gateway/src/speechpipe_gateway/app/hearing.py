@@ -1,7 +1,7 @@
 """A connection's audio on its way into its session: decoded, voted on, handed over."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from itertools import product
 from typing import Final
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe_common.keys import SAMPLE_RATE
+from speechpipe_gateway.containers.stream import ContainerStream
 from speechpipe_gateway.live.factory import Opened
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import Save, Vote
@@ -51,6 +52,7 @@ class Hearing:
         self._on_failure = on_failure
         self._state = VadState(webrtc_aggressiveness)
         self._declared = False
+        self._container: ContainerStream | None = None
         self._asked: asyncio.Future[list[ChunkVote]] | None = None
         self._waiting: list[NDArray[np.int16]] = []
         self._behind = 0
@@ -63,8 +65,30 @@ class Hearing:
         """So much audio waits that no more should be fed before ``settled``."""
         return self._behind > MOST_WAITING
 
+    def unpack(self, container: ContainerStream) -> None:
+        """Frames come in a container."""
+        self._container = container
+
+    @property
+    def direct(self) -> bool:
+        """Frames are samples, which :meth:`feed` takes without waiting."""
+        return self._container is None
+
+    async def take(self, opened: Opened, frame: bytes) -> None:
+        """Take a binary frame of the session's audio, whatever it is.
+
+        Raises:
+            MediaError: the frame is no such audio.
+            VadError: the detectors do not run.
+            OSError: there is no room for a process that unpacks it.
+        """
+        if self._container is None:
+            self.feed(opened, frame)
+        else:
+            await self._feed_all(opened, self._container.feed(frame))
+
     def feed(self, opened: Opened, frame: bytes) -> None:
-        """Take a binary frame of the session's audio; its votes come later.
+        """Take a binary frame of samples; its votes come later.
 
         Raises:
             MediaError: the frame is no such audio.
@@ -92,6 +116,17 @@ class Hearing:
         if self._failure is not None:
             raise self._failure
 
+    async def drain(self, opened: Opened) -> None:
+        """No frame comes any more: take what a container still held, and settle.
+
+        Raises:
+            MediaError: the container holds no audio.
+            VadError: the detectors failed.
+        """
+        if self._container is not None:
+            await self._feed_all(opened, self._container.finish())
+        await self.settled()
+
     def finish(self, opened: Opened) -> None:
         """The last samples, which were still inside the resampler; everything else must have settled."""
         opened.session.audio(opened.audio.finish(), [])
@@ -100,6 +135,19 @@ class Hearing:
         """The connection is over: nobody waits for votes any more."""
         if self._asked is not None:
             self._asked.cancel()
+
+    async def end(self) -> None:
+        """The same where a container may be open."""
+        self.close()
+        if self._container is not None:
+            await self._container.close()
+
+    async def _feed_all(self, opened: Opened, blocks: AsyncIterator[bytes]) -> None:
+        """However much a few bytes hold, it is taken as slowly as if it had been sent as samples."""
+        async for block in blocks:
+            self.feed(opened, block)
+            await self.settled()
+            await opened.session.room()
 
     def _ask(self, opened: Opened) -> None:
         samples = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -16,14 +17,19 @@ from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.metrics import process_registry
 from speechpipe_common.tracing import open_tracing
 from speechpipe_gateway.admission import Limits, has_room
+from speechpipe_gateway.app.captions import Captions
 from speechpipe_gateway.app.credentials import open_credentials
 from speechpipe_gateway.app.door import Door
+from speechpipe_gateway.app.files import Files, open_files
 from speechpipe_gateway.app.listening import bind
+from speechpipe_gateway.app.page import add_page
 from speechpipe_gateway.app.processes import serve_many
-from speechpipe_gateway.app.server import Gateway, create_app
+from speechpipe_gateway.app.server import Gateway, create_app, entrances
 from speechpipe_gateway.app.services import ConnectionLimits, Services
 from speechpipe_gateway.app.sockets import FirmWebSocket, http_within
+from speechpipe_gateway.containers.stream import Unpackers
 from speechpipe_gateway.live.factory import SessionFactory
+from speechpipe_gateway.live.feeds import Feeds
 from speechpipe_gateway.live.shards import Shards, open_shards
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import Options
@@ -85,6 +91,7 @@ async def serve(
         stack.push_async_callback(tracing.close)
         services = _services(settings, SessionFactory(settings, shards, metrics, tracing, instance), vad, metrics)
         gateway = Gateway(services, door, settings.origins)
+        files = open_files(services, door, settings)
         source = HealthSource(
             instance_id=instance,
             registry=registry,
@@ -109,16 +116,30 @@ async def serve(
             gc.collect()
             gc.freeze()
             listener = bind(settings.gateway_host, settings.gateway_port, shared=shared)
-            await _serve_http(settings, listener, gateway, shards, stop)
+            await _serve_http(settings, listener, gateway, files, shards, stop)
             for task in running:
                 task.cancel()
 
 
 async def _serve_http(
-    settings: GatewaySettings, listener: socket.socket, gateway: Gateway, shards: Shards, stop: asyncio.Event
+    settings: GatewaySettings,
+    listener: socket.socket,
+    gateway: Gateway,
+    files: Files,
+    shards: Shards,
+    stop: asyncio.Event,
 ) -> None:
+    application = create_app(gateway, entrances(settings.openai_names))
+    files.add_to(application)
+    captions = Captions(Feeds(shards, settings.max_caption_readers))
+    captions.add_to(application)
+    add_page(
+        application,
+        needs_key=settings.auth == "required",
+        options=Options(settings.default_source, settings.default_targets),
+    )
     config = uvicorn.Config(
-        create_app(gateway),
+        application,
         host=settings.gateway_host,
         port=settings.gateway_port,
         http=http_within(settings.auth_timeout_seconds),
@@ -139,7 +160,10 @@ async def _serve_http(
     log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1], path="/ws")
     await stop.wait()
     await gateway.drain()
-    await shards.drain(settings.drain_seconds)
+    captions.close()
+    began = time.monotonic()
+    await files.drain(settings.drain_seconds / 2)
+    await shards.drain(settings.drain_seconds - (time.monotonic() - began))
     server.should_exit = True
     await serving
 
@@ -162,6 +186,7 @@ def _services(settings: GatewaySettings, factory: SessionFactory, vad: VadBatche
         sample_rate=settings.sample_rate,
         options=Options(settings.default_source, settings.default_targets),
         metrics=metrics,
+        unpackers=Unpackers(settings.max_recordings),
         limits=ConnectionLimits(
             idle_seconds=settings.idle_timeout_seconds,
             session_seconds=settings.max_session_seconds,

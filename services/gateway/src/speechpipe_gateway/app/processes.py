@@ -84,6 +84,8 @@ def environment(settings: GatewaySettings, instance: str, port: int) -> dict[str
         "HEALTH_HOST": "127.0.0.1",
         "HEALTH_PORT": "0",
         "INSTANCE_ID": instance,
+        "MAX_FILES": str(-(-settings.max_files // count)),
+        "MAX_RECORDINGS": str(-(-settings.max_recordings // count)),
         "MAX_SESSIONS": str(-(-settings.max_sessions // count)),
         "MAX_SESSIONS_PER_KEY": str(-(-settings.max_sessions_per_key // count)),
     }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from speechpipe_gateway.containers.stream import Unpackers
 from speechpipe_gateway.live.factory import SessionFactory
 from speechpipe_gateway.metrics import GatewayMetrics
 from speechpipe_gateway.session import Options
@@ -29,4 +30,5 @@ class Services:
     options: Options
     """Languages where a client says none."""
     metrics: GatewayMetrics
+    unpackers: Unpackers
     limits: ConnectionLimits

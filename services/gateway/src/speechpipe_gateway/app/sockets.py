@@ -24,6 +24,9 @@ FAREWELL_SECONDS = 10.0
 
 PINGS_PER_SECOND = 10.0
 
+ABORT = "speechpipe.abort"
+"""ASGI extension of HTTP requests; its ``call`` cuts the connection, whose peer does not read."""
+
 
 class HurriedHttp(HttpToolsProtocol):
     """Ends a connection that has not sent the head of its first request within ``seconds``."""
@@ -34,6 +37,11 @@ class HurriedHttp(HttpToolsProtocol):
         """Start the clock."""
         super().connection_made(transport)  # type: ignore[arg-type]
         self._clock = self.loop.call_later(self.seconds, self._give_up)
+
+    def on_message_begin(self) -> None:
+        """Offer the extension."""
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""

@@ -11,12 +11,12 @@ from speechpipe_common.store import StoredSession
 from speechpipe_common.tracing import Tracing
 from speechpipe_common.wire import Ready, Resume, SampleFormat, Start
 from speechpipe_gateway.auth import hash_token, new_session_id, new_token
+from speechpipe_gateway.dialect import ProtocolError
 from speechpipe_gateway.live.outbox import Outbox
 from speechpipe_gateway.live.session import LiveSession
 from speechpipe_gateway.live.shards import Shard, Shards
 from speechpipe_gateway.media import AudioInput
 from speechpipe_gateway.metrics import GatewayMetrics
-from speechpipe_gateway.native import ProtocolError
 from speechpipe_gateway.session import Options, Replay, Save, SessionConfig, SessionCore, restore
 from speechpipe_gateway.session.ledger import entry_key
 from speechpipe_gateway.settings import GatewaySettings
@@ -56,29 +56,41 @@ class SessionFactory:
         self._tracing = tracing
         self._instance = instance
 
-    async def open(self, start: Start, options: Options, key_id: str, outbox: Outbox) -> Opened:
+    async def open(
+        self, start: Start, options: Options, key_id: str, outbox: Outbox, *, most_pending: int | None = None
+    ) -> Opened:
         """A new session; ``ready`` is in the outbox afterwards.
+
+        Args:
+            start: what the client declares.
+            options: languages and hints.
+            key_id: whose session it is.
+            outbox: gets its messages.
+            most_pending: segments that may wait for their finals, where that is less than the setting.
 
         Raises:
             ProtocolError: an option is out of its range.
             MediaError: audio of that kind is not taken.
             redis.RedisError: Redis does not take the session.
         """
-        config = self._config(start)
+        config = self._config(start, most_pending)
         audio = AudioInput(start)
         client = new_session_id()
         shard = self._shards.for_new(client)
         token = pinned(shard.number, new_token())
+        captions = pinned(shard.number, new_token())
         core = SessionCore(client, 1, config, options, audio.to_client)
         core.fields |= _declaration(start) | {
             "token": hash_token(token),
             "key_id": key_id,
+            # As it is, for each resume tells it again: whoever reads Redis has the captions themselves.
+            "captions": captions,
             "owner": self._instance,
         }
         async with shard.opening:
             await shard.store.open(client, core.epoch, time.time(), core.fields)
         session = self._live(core, outbox, shard)
-        outbox.put(_ready(client, token, start, audio, offset=0, cursor="0-0", resumed=False))
+        outbox.put(_ready(client, (token, captions), start, audio, offset=0, cursor="0-0", resumed=False))
         await shard.hub.add(session)
         return Opened(session, audio)
 
@@ -120,7 +132,8 @@ class SessionFactory:
         core.fields |= stored.fields
         session = self._live(core, outbox, shard)
         offset = audio.to_client(restored.position)
-        outbox.put(_ready(resume.session_id, token, start, audio, offset=offset, cursor=cursor, resumed=True))
+        tokens = token, stored.fields.get("captions", "")
+        outbox.put(_ready(resume.session_id, tokens, start, audio, offset=offset, cursor=cursor, resumed=True))
         session.do(core.come_back(restored, time.time()))
         session.hold()
         await shard.hub.add(session)
@@ -145,7 +158,7 @@ class SessionFactory:
             on_end=shard.hub.remove,
         )
 
-    def _config(self, start: Start) -> SessionConfig:
+    def _config(self, start: Start, most_pending: int | None = None) -> SessionConfig:
         settings = self._settings
         silence = start.silence_threshold_seconds
         if silence is None:
@@ -168,7 +181,7 @@ class SessionFactory:
             partials=start.partials,
             partial_seconds=PARTIAL_SECONDS,
             resubmit_seconds=settings.resubmit_seconds,
-            max_pending=settings.max_pending_segments,
+            max_pending=min(settings.max_pending_segments, most_pending or settings.max_pending_segments),
             deepest_queue=settings.max_queue_depth,
             ack_every=ACK_SAMPLES,
         )
@@ -222,15 +235,16 @@ def _declared(stored: StoredSession) -> Start:
 
 
 def _ready(
-    client: str, token: str, start: Start, audio: AudioInput, *, offset: int, cursor: str, resumed: bool
+    client: str, tokens: tuple[str, str], start: Start, audio: AudioInput, *, offset: int, cursor: str, resumed: bool
 ) -> Ready:
     return Ready(
         session_id=client,
-        token=token,
+        token=tokens[0],
         offset=offset,
         resumed=resumed,
         sample_rate=audio.format.sample_rate,
         channels=audio.format.channels,
         format=start.format,
         cursor=cursor,
+        captions_token=tokens[1],
     )

@@ -241,7 +241,7 @@ class LiveSession:
             message = msgspec.structs.replace(message, cursor=self.core.ledger.cursor)
         if self.outbox is not None:
             self._metrics.captions.sent(message, effect.waited)
-            self.outbox.put(message)
+            self.outbox.say(message, self.core.ledger.segments)
 
     def _close(self, effect: Close) -> bool:
         if self.outbox is not None:

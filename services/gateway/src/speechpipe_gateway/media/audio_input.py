@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe_common.wire import Start
+from speechpipe_gateway.containers.kinds import RATE
 from speechpipe_gateway.media.errors import MediaError
 from speechpipe_gateway.media.legacy import LegacyReader
 from speechpipe_gateway.media.offsets import Offsets
@@ -40,7 +41,7 @@ class AudioInput:
 
     Args:
         start: What the client declared. For ``wav`` the header decides rate and channels; for ``legacy`` the first
-            frame's metadata does, as far as it names them.
+            frame's metadata does, as far as it names them. A container is unpacked before it comes here.
         first_sample: Session offset (samples) of the first frame that this connection sends.
 
     Raises:
@@ -48,7 +49,7 @@ class AudioInput:
     """
 
     def __init__(self, start: Start, first_sample: int = 0) -> None:
-        self._declared = PcmFormat(start.sample_rate, start.channels, "f32" if start.format == "f32" else "s16")
+        self._declared = _declared(start)
         self._reader: _Reader
         if start.format == "wav":
             self._reader = WavReader()
@@ -119,3 +120,13 @@ class AudioInput:
     def _emit(self, signal: NDArray[np.float32]) -> NDArray[np.int16]:
         self._position += len(signal)
         return to_int16(signal)
+
+
+def _declared(start: Start) -> PcmFormat:
+    match start.format:
+        case "webm" | "ogg" | "opus":
+            return PcmFormat(RATE, 1, "s16")
+        case "wav" | "legacy":
+            return PcmFormat(start.sample_rate, start.channels, "s16")
+        case raw:
+            return PcmFormat(start.sample_rate, start.channels, raw)

@@ -7,21 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe_gateway.media.errors import MediaError
+from speechpipe_gateway.media.g711 import expand
 
-Encoding = Literal["s16", "f32"]
+Encoding = Literal["s16", "f32", "mulaw", "alaw"]
 
 MIN_RATE: Final = 8_000
 """Telephony; below it Whisper has too little of the speech band."""
 MAX_RATE: Final = 192_000
 MAX_CHANNELS: Final = 32
 
-_WIDTHS: Final[dict[Encoding, int]] = {"s16": 2, "f32": 4}
+_WIDTHS: Final[dict[Encoding, int]] = {"s16": 2, "f32": 4, "mulaw": 1, "alaw": 1}
 _FULL_SCALE: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
 class PcmFormat:
-    """Interleaved little-endian PCM; construction refuses what the gateway does not take.
+    """Interleaved samples, little-endian; construction refuses what the gateway does not take.
 
     Raises:
         MediaError: ``unsupported_sample_rate`` or ``unsupported_channels``.
@@ -70,7 +71,13 @@ def to_mono(payload: bytes, pcm: PcmFormat) -> NDArray[np.float32]:
     Raises:
         MediaError: ``bad_sample`` for a float that is NaN or infinite.
     """
-    scaled = _floats(payload) if pcm.encoding == "f32" else _integers(payload)
+    match pcm.encoding:
+        case "f32":
+            scaled = _floats(payload)
+        case "s16":
+            scaled = _integers(payload)
+        case law:
+            scaled = expand(payload, law)
     if pcm.channels == 1:
         return scaled
     mono: NDArray[np.float32] = scaled.reshape(-1, pcm.channels).mean(axis=1, dtype=np.float32)

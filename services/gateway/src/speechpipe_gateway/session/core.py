@@ -242,5 +242,7 @@ class SessionCore:
                 self.fields |= effect.fields
         if self.stopping and not self._closed and (self.ledger.settled or self._listener.unheard):
             self._closed = True
+            if self.ledger.settled:
+                effects.append(Save({"stopped": "1"}))
             effects.append(Close(CLOSE_DONE, "done", finished=self.ledger.settled))
         return effects

@@ -99,12 +99,15 @@ class Listener:
             self._go_on()
             for event in self._endpointer.feed(vote):
                 effects += self._on(event, now)
+            self._rest()
         return effects
 
     def flush(self, now: float) -> list[Effect]:
         """End the turn with the last sample that came."""
         events = self._endpointer.end()
-        return [effect for event in events for effect in self._on(event, now, end=self.tape.end)]
+        effects = [effect for event in events for effect in self._on(event, now, end=self.tape.end)]
+        self._rest()
+        return effects
 
     def gone(self, segment: Segment, final: Transcript | None, now: float) -> list[Effect]:
         """A segment has its final (or, without one, failed for good).
@@ -122,6 +125,11 @@ class Listener:
         rest = Segment(turn=segment.turn, start=final.end, options=segment.options, doubt=True)
         self._segments[rest.start] = rest
         return [self._jobs.final(rest, segment.end, now)]
+
+    def _rest(self) -> None:
+        """A turn whose last segment failed, with nothing after it, ends without a segment."""
+        if self._current is None and self._endpointer.state is State.INACTIVE:
+            self.turn = None
 
     def _go_on(self) -> None:
         """Continue the segment that was open before, once its first sample is here."""
@@ -188,7 +196,8 @@ class Listener:
         segment = self._current
         if segment is None:
             return []
-        latest = min(segment.start + self._config.longest, position)
+        # Some speech stays behind the cut, so that a segment that is said to go on always does.
+        latest = min(segment.start + self._config.longest, position - CHUNK)
         earliest = max(segment.stabiliser.committed_until, latest - CUT_WINDOW, segment.start + CHUNK)
         pcm = np.frombuffer(self.tape.read(segment.start, latest), "<i2")
         at = segment.start + quietest(pcm, min(earliest, latest) - segment.start, latest - segment.start)

@@ -46,20 +46,20 @@ class Stabiliser:
         Returns:
             What to show. A partial that contradicts committed text changes only what follows it.
         """
-        tokens = _tokens(text, language)
-        keys, before = [_key(t) for t in tokens], [_key(t) for t in self._previous]
+        tokens = tokens_of(text, language)
+        keys, before = [key_of(t) for t in tokens], [key_of(t) for t in self._previous]
         settled = len(self._committed)
         agreed = 0
         while agreed < min(len(keys), len(before)) and keys[agreed] == before[agreed]:
             agreed += 1
-        if agreed > settled and all(_key(c) == k for c, k in zip(self._committed, keys, strict=False)):
+        if agreed > settled and all(key_of(c) == k for c, k in zip(self._committed, keys, strict=False)):
             self._committed += tokens[settled:agreed]
             self.committed_until = self._previous_end
         self._previous, self._previous_end = tokens, end
         return Caption("".join(self._committed), "".join(tokens[len(self._committed) :]))
 
 
-def _tokens(text: str, language: str) -> list[str]:
+def tokens_of(text: str, language: str) -> list[str]:
     """Tokens whose concatenation is the text: words with the space before them, or characters."""
     stripped = " ".join(text.split())
     if language in UNSPACED:
@@ -68,7 +68,7 @@ def _tokens(text: str, language: str) -> list[str]:
     return [word if i == 0 else " " + word for i, word in enumerate(words)]
 
 
-def _key(token: str) -> str:
+def key_of(token: str) -> str:
     """A token without case and punctuation, which flicker between partials; punctuation alone stays itself."""
     folded = unicodedata.normalize("NFKC", token).casefold().strip()
     bare = "".join(c for c in folded if not unicodedata.category(c).startswith("P"))

@@ -1,9 +1,9 @@
-"""Splits finals into subtitle cues that can be read: at most two lines of 42 characters. Pure.
+"""Subtitles of finals: cues of at most two lines of 42 characters, which can be read, and SRT and WebVTT of them. Pure.
 
 The figures are those of the BBC's and Netflix's subtitle guidelines (two lines, 37 to 42 characters, at least 5/6 s).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -17,7 +17,8 @@ _PAUSE_SECONDS: Final = 1.0
 _SENTENCE_END: Final = (".", "!", "?", "。", "！", "？")  # noqa: RUF001 - the full-width signs are meant
 _CLAUSE_END: Final = (*_SENTENCE_END, ",", ";", ":", "，", "、")  # noqa: RUF001 - the full-width signs are meant
 _CARRIED_WORDS: Final = 3
-_UNSPACED: Final = frozenset({"zh", "ja", "th", "yue", "lo", "km", "my"})
+UNSPACED: Final = frozenset({"zh", "ja", "th", "yue", "lo", "km", "my"})
+"""Languages that are written without spaces between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +40,72 @@ class _Token:
     glue: str
 
 
+WEBVTT: Final = "WEBVTT\n\n"
+"""How a WebVTT file begins."""
+
+
+def srt(cues: Iterable[Cue]) -> str:
+    """An SRT file."""
+    return "".join(srt_cue(number, cue) for number, cue in enumerate(cues, 1))
+
+
+def vtt(cues: Iterable[Cue]) -> str:
+    """A WebVTT file."""
+    return WEBVTT + "".join(map(vtt_cue, cues))
+
+
+def srt_cue(number: int, cue: Cue) -> str:
+    """One cue of an SRT file, numbered from 1, with the empty line that ends it."""
+    lines = "\n".join(cue.lines)
+    return f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{lines}\n\n"
+
+
+def vtt_cue(cue: Cue) -> str:
+    """One cue of a WebVTT file, with the empty line that ends it."""
+    # WebVTT §4.1: "&" and "<" begin escapes and tags in cue text, and "-->" may not occur in it.
+    lines = "\n".join(line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for line in cue.lines)
+    return f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{lines}\n\n"
+
+
 def caption_cues(caption: FinalCaption) -> list[Cue]:
     """Cues of a final, with the times of its words; of the whole segment, by length, when it has no words."""
-    tokens = [
-        _Token(word.text.strip(), word.start, word.end, "" if caption.language in _UNSPACED else " ")
-        for word in caption.words
-        if word.text.strip()
-    ]
+    tokens = _spoken(caption)
     if not tokens:
         return text_cues(caption.text, caption.language, caption.start, caption.end)
     return _cues(tokens)
 
 
+def _spoken(caption: FinalCaption) -> list[_Token]:
+    """A final's words; what its text writes as one, as in "ill-disposed", is one."""
+    tokens: list[_Token] = []
+    spaced, reached, follows = caption.language not in UNSPACED, 0, False
+    for word in caption.words:
+        said = word.text.strip()
+        if not said:
+            continue
+        found = caption.text.find(said, reached)
+        if spaced and follows and found == reached:
+            before = tokens.pop()
+            tokens.append(_Token(before.text + said, before.start, word.end, before.glue))
+        else:
+            tokens.append(_Token(said, word.start, word.end, " " if spaced else ""))
+        # A word whose case or point was changed, where finals were stitched, is not found as it is.
+        follows = found >= 0
+        reached = found + len(said) if follows else reached
+    return tokens
+
+
+def translation_cues(caption: FinalCaption, text: str, language: str) -> list[Cue]:
+    """Cues of a final's translation, shown while its words are said."""
+    begin = caption.words[0].start if caption.words else caption.start
+    end = caption.words[-1].end if caption.words else caption.end
+    return text_cues(text, language, begin, end)
+
+
 def text_cues(text: str, language: str, start: float, end: float) -> list[Cue]:
     """Cues of a text without word times (a translation): time is shared out by characters."""
-    pieces = list(" ".join(text.split())) if language in _UNSPACED else text.split()
-    glue = "" if language in _UNSPACED else " "
+    pieces = list(" ".join(text.split())) if language in UNSPACED else text.split()
+    glue = "" if language in UNSPACED else " "
     total = sum(map(len, pieces))
     if total == 0:
         return []
@@ -132,3 +183,9 @@ def _readable(cues: Sequence[Cue]) -> list[Cue]:
     ]
     last = cues[-1]
     return [*stretched, Cue(last.start, max(last.end, last.start + SHORTEST_SECONDS), last.lines)]
+
+
+def _clock(seconds: float, point: str) -> str:
+    milliseconds = round(max(0.0, seconds) * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
