@@ -64,7 +64,8 @@ async def transcribe(services: Services, ask: Ask, pcm: AsyncIterator[bytes], ke
 
 async def _open(services: Services, ask: Ask, key_id: str, outbox: Outbox) -> Opened:
     source = ask.language or services.options.source
-    options = Options(source, (ENGLISH,) if ask.task == "translate" else (), ask.prompt, ask.hotwords)
+    targets = (ENGLISH,) if ask.task == "translate" else ()
+    options = Options(source, targets, ask.prompt, ask.hotwords, words=ask.timed)
     try:
         start = Start(partials=False)
         return await services.factory.open(start, options, key_id, outbox, most_pending=MOST_PENDING)

@@ -15,6 +15,7 @@ Task = Literal["transcribe", "translate"]
 
 FORMS: Final[tuple[str, ...]] = get_args(Form)
 STREAMED: Final = ("json", "text")
+UNTIMED: Final = ("json", "text")
 GRANULARITIES: Final = ("word", "segment")
 
 _LISTS: Final = ("timestamp_granularities", "include", "keywords")
@@ -42,6 +43,11 @@ class Ask:
     segments: bool = True
     """``verbose_json`` holds segments."""
     stream: bool = False
+
+    @property
+    def timed(self) -> bool:
+        """Whether the times of words show in the answer."""
+        return self.form not in UNTIMED
 
 
 def read(task: Task, fields: Iterable[tuple[str, str]], catalogue: Catalogue) -> Ask:
