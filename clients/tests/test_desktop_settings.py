@@ -4,13 +4,14 @@ import asyncio
 import json
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from desktop_world import PROGRAM, running
 
 from speechpipe_client.desktop.inputs import Input, parse
-from speechpipe_client.desktop.needs import DesktopError, prepare_display
+from speechpipe_client.desktop.needs import DesktopError, check_modules, prepare_display
 from speechpipe_client.desktop.settings import Settings, SettingsStore, config_folder
 
 
@@ -104,6 +105,14 @@ async def test_without_a_display_it_leaves_with_a_sentence(environ: dict[str, st
     assert ended.returncode == 2
     assert said.decode().startswith(f"speechpipe: {sentence}")
     assert said.count(b"\n") == 1
+
+
+def test_what_is_not_installed_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch):
+    """Without PySide6 the message is the line of pip that brings it."""
+    monkeypatch.setitem(sys.modules, "PySide6", None)
+    monkeypatch.delitem(sys.modules, "PySide6.QtWidgets", raising=False)
+    with pytest.raises(DesktopError, match=r"needs PySide6: pip install 'speechpipe-client\[desktop\]'"):
+        check_modules()
 
 
 async def test_its_help_shows_examples():
