@@ -25,7 +25,7 @@ Rect = tuple[int, int, int, int]
 
 def running(**more: str) -> dict[str, str]:
     """Environment of a program in these tests: this one's, without what would choose another desktop or server."""
-    others = ("QT_", "WAYLAND_", "SPEECHPIPE", "PULSE_")
+    others = ("QT_", "WAYLAND_", "DISPLAY", "SPEECHPIPE", "PULSE_")
     return {key: value for key, value in os.environ.items() if not key.startswith(others)} | more
 
 
@@ -41,7 +41,9 @@ class Screen:
     @property
     def environ(self) -> dict[str, str]:
         """Environment of programs on this screen."""
-        return running(DISPLAY=self.name, XDG_RUNTIME_DIR=str(self.sound))
+        return running(
+            DISPLAY=self.name, XDG_RUNTIME_DIR=str(self.sound), PULSE_SERVER=f"unix:{self.sound}/pulse/native"
+        )
 
     def close(self) -> None:
         """Leave it."""

@@ -289,7 +289,7 @@ async def test_without_server_microphone_or_sound_it_says_so(screen: Screen, tmp
     async with an_app(screen, tmp_path, "--url", url, "--input", path, "--start") as app:
         await app.says(f"No server answers at {url}. Start one, or mend its address in the settings.")
     async with an_app(screen, tmp_path, "--input", "microphone:nobody's", "--start") as app:
-        await app.says(sentences.NO_MICROPHONE)
+        await eventually(lambda: app.count(sentences.NO_MICROPHONE) or app.count(sentences.DENIED), "its sentence")
     async with an_app(screen, tmp_path, "--input", "system", "--start") as app:
         await app.says("There is no sound: what this computer plays cannot be recorded")
 

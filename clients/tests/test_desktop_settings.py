@@ -1,13 +1,17 @@
 """The desktop app's settings, their file, and what it needs to run at all."""
 
+import asyncio
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from desktop_world import PROGRAM, running
 
 from speechpipe_client.desktop.inputs import Input, parse
-from speechpipe_client.desktop.needs import DesktopError, prepare_display
+from speechpipe_client.desktop.needs import DesktopError, check_modules, prepare_display
 from speechpipe_client.desktop.settings import Settings, SettingsStore, config_folder
 
 
@@ -83,3 +87,39 @@ def test_xwayland_is_preferred_and_no_display_is_an_error():
     assert prepare_display({}, "win32") == {}
     with pytest.raises(DesktopError, match="no display"):
         prepare_display({}, "linux")
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({}, "there is no display: DISPLAY and WAYLAND_DISPLAY are not set"),
+        ({"DISPLAY": ":4095"}, "the display ':4095' cannot be used"),
+    ],
+)
+async def test_without_a_display_it_leaves_with_a_sentence(environ: dict[str, str], sentence: str):
+    """No display, or one where nobody answers: exit code 2 and what is missing, no traceback and no crash of Qt."""
+    ended = await asyncio.create_subprocess_exec(
+        PROGRAM, "desktop", env=running(**environ), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    _, said = await ended.communicate()
+    assert ended.returncode == 2
+    assert said.decode().startswith(f"speechpipe: {sentence}")
+    assert said.count(b"\n") == 1
+
+
+def test_what_is_not_installed_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch):
+    """Without PySide6 the message is the line of pip that brings it."""
+    monkeypatch.setitem(sys.modules, "PySide6", None)
+    monkeypatch.delitem(sys.modules, "PySide6.QtWidgets", raising=False)
+    with pytest.raises(DesktopError, match=r"needs PySide6: pip install 'speechpipe-client\[desktop\]'"):
+        check_modules()
+
+
+async def test_its_help_shows_examples():
+    """``--help`` needs no display and no Qt."""
+    ended = await asyncio.create_subprocess_exec(
+        PROGRAM, "desktop", "--help", env=running(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    shown, said = await ended.communicate()
+    assert (ended.returncode, said) == (0, b"")
+    assert b"speechpipe desktop --input system --no-type" in shown

@@ -16,7 +16,7 @@ from speechpipe_client.desktop.chords import BadChord
 from speechpipe_client.desktop.clipboard import Clipboard
 from speechpipe_client.desktop.conversation import Wishes
 from speechpipe_client.desktop.dictation import Dictation
-from speechpipe_client.desktop.hotkeys import Hotkeys
+from speechpipe_client.desktop.hotkeys import Hotkeys, parse_keys
 from speechpipe_client.desktop.interrupts import Interrupts
 from speechpipe_client.desktop.needs import DesktopError
 from speechpipe_client.desktop.notices import Delivered, Heard, Notice, State, Status
@@ -29,6 +29,7 @@ from speechpipe_client.desktop.typists import NoWayError, TypingError, choose_wa
 
 _LOOK_MS: Final = 250
 """How often old subtitles are looked for."""
+_KEYS: Final = ("talk_keys", "toggle_keys", "move_keys")
 _ACTIVE: Final = frozenset({State.OPENING, State.LISTENING, State.LOST})
 
 
@@ -116,11 +117,14 @@ class DesktopApp(QObject):
         """Change settings; what is wrong with them, or nothing."""
         before = self._store.current
         try:
+            for keys in filter(None, map(fields.get, _KEYS)):
+                parse_keys(str(keys))
             after = self._store.change(**fields)
             if chosen := {after.source, *after.targets} - {before.source, *before.targets, "auto"}:
                 after = self._store.change(recent=tuple(dict.fromkeys((*sorted(chosen), *after.recent)))[:6])
             self._apply(before, after)
         except (DesktopError, BadChord) as error:
+            self._take_status(Status(self._dictation.state, str(error), trouble=True))
             return str(error)
         return ""
 
@@ -139,8 +143,7 @@ class DesktopApp(QObject):
         self.overlay.apply(after)
         self.overlay.setVisible(after.subtitles)
         self.window.apply(after)
-        keys = (before.talk_keys, before.toggle_keys, before.move_keys)
-        if keys != (after.talk_keys, after.toggle_keys, after.move_keys):
+        if any(getattr(before, name) != getattr(after, name) for name in _KEYS):
             self._hotkeys.close()
             self._hotkeys = self._listen_to_keys(after)
 

@@ -93,11 +93,10 @@ class Background:
     async def _caption(self, stretch: _Stretch, chosen: Input, before: _Stretch | None) -> None:
         """Record at once, and caption when the stretch before has its captions."""
         source = await asyncio.to_thread(inputs.open_source, chosen)
-        silence = Status(State.LISTENING, sentences.SILENT, trouble=True)
 
         def warn() -> None:
             if chosen.kind == "microphone":  # what a computer plays is silent at times
-                self._pass_on(stretch, silence)
+                self._pass_on(stretch, Status(self._state, sentences.SILENT, trouble=True))
 
         recording = Recording(source, warn)
         conversation = Conversation(recording, stretch.wishes, lambda notice: self._pass_on(stretch, notice))

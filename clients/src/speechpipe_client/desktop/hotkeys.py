@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from speechpipe_client.desktop.chords import RELEASE_SECONDS, BadChord, Chord, pynput_name
@@ -10,6 +10,22 @@ from speechpipe_client.desktop.typists import load_keyboard
 
 _STOP_SECONDS: Final = 2.0
 _SOON_SECONDS: Final = RELEASE_SECONDS * 1.5
+
+
+def parse_keys(text: str) -> frozenset[Hashable]:
+    """The keys of a combination, as pynput's listener tells of them; none where keys cannot be listened to.
+
+    Raises:
+        BadChord: it is no combination, or has a key that pynput does not know.
+    """
+    name = pynput_name(text)
+    keyboard = load_keyboard()
+    if keyboard is None:
+        return frozenset()
+    try:
+        return frozenset(keyboard.HotKey.parse(name))
+    except ValueError as error:
+        raise BadChord(f"{text!r} is no key combination: {error}; write it like Ctrl+Alt+Space") from error
 
 
 class Hotkeys:
@@ -28,12 +44,7 @@ class Hotkeys:
         self._lock = threading.Lock()
         self._chords: list[tuple[Chord, Callable[[], None], Callable[[], None]]] = []
         if self._keyboard is not None:
-            self._chords = [(self._parse(text), *calls) for text, calls in chords.items() if text]
-
-    @property
-    def available(self) -> bool:
-        """Whether this desktop lets programs listen to keys."""
-        return self._keyboard is not None
+            self._chords = [(Chord(parse_keys(text)), *calls) for text, calls in chords.items() if text]
 
     def start(self) -> None:
         """Begin to listen; nothing where that is not possible."""
@@ -46,14 +57,6 @@ class Hotkeys:
         if self._listener is not None:
             self._listener.stop()
             self._listener.join(_STOP_SECONDS)
-
-    def _parse(self, text: str) -> Chord:
-        try:
-            return Chord(frozenset(self._keyboard.HotKey.parse(pynput_name(text))))  # type: ignore[union-attr]
-        except BadChord:
-            raise
-        except ValueError as error:
-            raise BadChord(f"{text!r} is no key combination: {error}; write it like Ctrl+Alt+Space") from error
 
     def _pressed(self, key: Any) -> None:  # noqa: ANN401 - pynput has no types
         with self._lock:

@@ -49,6 +49,22 @@ def prepare_display(environ: Mapping[str, str], platform: str = sys.platform) ->
     raise DesktopError("there is no display: DISPLAY and WAYLAND_DISPLAY are not set; start it in a desktop session")
 
 
+def check_x11(name: str) -> None:
+    """Connect to an X server once: Qt would end the process where that fails.
+
+    Raises:
+        DesktopError: it does not answer, or does not let this user in; or pynput is missing.
+    """
+    try:
+        from Xlib import display, error
+    except ModuleNotFoundError as missing:
+        raise DesktopError(f"the desktop app needs pynput: {INSTALL}") from missing
+    try:
+        display.Display(name).close()
+    except (error.DisplayError, OSError) as refused:
+        raise DesktopError(f"the display {name!r} cannot be used: {refused}; DISPLAY names it") from refused
+
+
 def prepare() -> None:
     """Make ready for Qt.
 
@@ -57,3 +73,5 @@ def prepare() -> None:
     """
     check_modules()
     os.environ.update(prepare_display(os.environ))
+    if os.environ.get("QT_QPA_PLATFORM") == "xcb":
+        check_x11(os.environ.get("DISPLAY", ""))
