@@ -43,6 +43,9 @@ $(DONE)/packages: $(DONE)/venv requirements/dev.txt $(MEMBERS:%=%/pyproject.toml
 $(DONE)/system: requirements/apt.txt | $(DONE)/venv
 	@if scripts/setup.sh system; then touch $@; elif [ $$? -ne 3 ]; then exit 1; fi
 
+$(DONE)/system-test: requirements/apt-test.txt | $(DONE)/venv
+	@if scripts/setup.sh system requirements/apt-test.txt "make test"; then touch $@; elif [ $$? -ne 3 ]; then exit 1; fi
+
 # No stamp: the cache belongs to the user and may go away; asking it takes a tenth of a second.
 .PHONY: models
 models: $(DONE)/packages ## Fetch models and samples that are not in the user's cache
@@ -69,7 +72,7 @@ prometheus: ## Find Prometheus and promtool, or unpack Debian's into the cache, 
 	@scripts/setup.sh prometheus
 
 .PHONY: test
-test: setup kubernetes prometheus helm ## Run every suite: lint, then the tests of every member and of the house
+test: setup $(DONE)/system-test kubernetes prometheus helm ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
 .PHONY: images
