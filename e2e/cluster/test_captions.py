@@ -19,9 +19,9 @@ PAUSE_SECONDS = 5
 
 
 def spec(settings: Settings) -> Json:
-    """The better of the models, one utterance at a time: decoded together, a word can differ with the company."""
+    """The better of the models."""
     vad = {"silenceThresholdMilliseconds": 1000 * PAUSE_SECONDS}
-    return {"stt": model("base", settings) | {"engine": "reference"}, "gateway": {"vad": vad}}
+    return {"stt": model("base", settings), "gateway": {"vad": vad}}
 
 
 def everybody() -> list[Speaker]:

@@ -93,7 +93,7 @@ class Stt(Strict):
         description="Whisper model: a size (tiny, base, small, medium, large-v3), a hub id, or the path of a folder.",
     )
     engine: Literal["batched", "reference"] = Field(
-        default="batched",
+        default="reference",
         description="batched: utterances of many sessions together; reference: faster-whisper's own, one by one.",
     )
     device: Device = Field(default="auto", description="Where the model runs; auto: a GPU when there is one.")

@@ -48,7 +48,7 @@ class SttSettings(WorkerSettings):
     vad_filter: bool = Field(default=True, description="Decode only what Silero takes for speech.")
     normalize_audio: bool = Field(default=False, description="Scale each segment's peak to -0.95 dBFS first.")
     stt_engine: Literal["batched", "reference"] = Field(
-        default="batched",
+        default="reference",
         description="batched: utterances of many sessions together, in windows of their own length; reference: "
         "faster-whisper's transcribe, one after the other.",
     )
