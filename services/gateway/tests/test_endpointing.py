@@ -19,6 +19,7 @@ from speechpipe_gateway.session.endpointing import (
 )
 
 SUSTAIN = Vote(onset=False, sustain=True, soft=True)
+FAINT = Vote(onset=False, sustain=True, soft=True, faint=True)
 
 
 def feed(endpointer: Endpointer, *stretches: tuple[Vote, float]) -> list[Event]:
@@ -66,6 +67,22 @@ def test_speech_after_a_pause_resumes() -> None:
     """A pause shorter than the threshold is taken back when speech goes on."""
     events = feed(Endpointer(CONFIG, 0, 0), (SPEECH, 1.0), (QUIET, 0.5), (SPEECH, 0.5), (QUIET, 1.0))
     assert kinds(events) == [Opened, Paused, Resumed, Paused, Ended]
+
+
+def test_silence_is_counted_from_what_was_last_loud() -> None:
+    """A detector that goes on hearing a voice which has faded away delays neither the candidate nor the end."""
+    said = (SPEECH, 0.96)
+    lingering = feed(Endpointer(CONFIG, 0, 0), said, (FAINT, 0.096), (QUIET, 2.0))
+    silent = feed(Endpointer(CONFIG, 0, 0), said, (QUIET, 2.0))
+    assert kinds(lingering) == kinds(silent) == [Opened, Paused, Ended]
+    assert [event for event in lingering if isinstance(event, Paused | Ended)] == [
+        event for event in silent if isinstance(event, Paused | Ended)
+    ]
+
+
+def test_faint_speech_holds_an_utterance_open() -> None:
+    """However faint it is, nothing ends while a voice is heard; and it counts as speech where that is short."""
+    assert kinds(feed(Endpointer(CONFIG, 0, 0), (SPEECH, 0.1), (FAINT, 5.0), (SUSTAIN, 0.1), (QUIET, 0.2))) == [Opened]
 
 
 def test_soft_speech_behind_the_pause_is_remembered() -> None:

@@ -66,6 +66,23 @@ async def test_first_and_last_words_are_inside(
         assert PAUSE + end < (marks[-1] + 1) * CHUNK_SECONDS + 0.3, name
 
 
+@pytest.mark.parametrize("decibels", [0, -20, -35])
+async def test_the_end_of_speech_is_found_with_the_last_loud_chunk(
+    batcher: VadBatcher, clips: dict[str, Samples], decibels: float
+) -> None:
+    """Silero mostly goes on for two chunks and more behind a voice that has ended; by then it is faint."""
+    heard, loud = [], []
+    for clip in clips.values():
+        votes = await batcher.analyse(VadState(3), place(clip, decibels, None))
+        end = PAUSE + extent(clip)[1]
+        held = np.array([RULE.agree(vote, True) for vote in votes])
+        faint = np.array([vote.faint for vote in votes])
+        heard.append((np.flatnonzero(held)[-1] + 1) * CHUNK_SECONDS - end)
+        loud.append((np.flatnonzero(held & ~faint)[-1] + 1) * CHUNK_SECONDS - end)
+    assert float(np.median(heard)) > 2 * CHUNK_SECONDS
+    assert float(np.median(loud)) < 1.5 * CHUNK_SECONDS
+
+
 @pytest.mark.parametrize("name", ["en/quick_brown_fox", "es/hola_mundo", "zh/pangrama"])
 async def test_speech_is_found_from_the_first_sample(batcher: VadBatcher, clips: dict[str, Samples], name: str) -> None:
     """A client that speaks at once, without any silence to learn the noise from, is heard within 0.3 s."""

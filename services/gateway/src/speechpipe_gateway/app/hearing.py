@@ -22,7 +22,7 @@ SOFT_SHARE: Final = 2 / 3
 MOST_WAITING: Final = SAMPLE_RATE // 4
 """Samples taken in while those before are with the detectors; then the client is not read."""
 
-_VOTES: Final = {said: Vote(*said) for said in product((False, True), repeat=3)}
+_VOTES: Final = {said: Vote(*said) for said in product((False, True), repeat=4)}
 """Made once: there are 31 in each second of a stream."""
 
 
@@ -189,4 +189,4 @@ class Hearing:
     def _judge(self, vote: ChunkVote) -> Vote:
         sustain = self._rule.agree(vote, active=True)
         soft = sustain or vote.silero > self._rule.hold * SOFT_SHARE
-        return _VOTES[self._rule.agree(vote, active=False), sustain, soft]
+        return _VOTES[self._rule.agree(vote, active=False), sustain, soft, vote.faint]

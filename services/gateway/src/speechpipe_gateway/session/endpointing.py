@@ -29,11 +29,14 @@ class Vote:
         onset: both agree that speech begins.
         sustain: enough to go on speaking once speech has begun.
         soft: less than that, but perhaps a word: reason to decode again, none to hold the turn open.
+        faint: much fainter than what came just before. Sustained speech may then be over: should silence follow, it is
+            counted from the last chunk that was not faint.
     """
 
     onset: bool
     sustain: bool
     soft: bool
+    faint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +116,28 @@ class Endpointer:
         """The next chunk."""
         self.position += CHUNK
         if self.state is State.INACTIVE:
-            return self._onset() if vote.onset else []
+            return self._onset(vote) if vote.onset else []
         if vote.sustain:
-            return self._speech()
+            return self._speech(vote)
         self.state = State.SILENCE
         self._soft = self._soft or (self._paused and vote.soft)
         return self._silence()
 
-    def _onset(self) -> list[Event]:
+    def _onset(self, vote: Vote) -> list[Event]:
         onset = self.position - CHUNK
         self.state = State.ACTIVE
         self.opened = False
         self.start = max(self.floor, onset - self._config.pre_speech, 0)
         self._voiced = 0
-        return self._speech()
+        self._last_speech = self.position
+        return self._speech(vote)
 
-    def _speech(self) -> list[Event]:
+    def _speech(self, vote: Vote) -> list[Event]:
         events: list[Event] = [Resumed()] if self._paused and self.opened else []
         self.state, self._paused, self._soft = State.ACTIVE, False, False
         self._voiced += CHUNK
-        self._last_speech = self.position
+        if not vote.faint:
+            self._last_speech = self.position
         if not self.opened:
             if self._voiced < self._config.min_speech:
                 return events

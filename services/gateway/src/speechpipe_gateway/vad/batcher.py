@@ -13,6 +13,7 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe_gateway.vad.level import peaks
 from speechpipe_gateway.vad.pace import Pace
 from speechpipe_gateway.vad.silero import CONTEXT_SAMPLES, VadError
 from speechpipe_gateway.vad.state import VadState, model_input
@@ -197,11 +198,13 @@ class VadBatcher:
         chunks = np.concatenate([request.chunks[len(request.votes)] for request in batch]).reshape(-1, CHUNK_SAMPLES)
         before = np.concatenate([state.recurrent for state in states], axis=1)
         probabilities, after = self._model.run(model_input(states, chunks), before)
-        heard = feed_all([state.webrtc for state in states], chunks)
-        for index, (request, state, probability) in enumerate(zip(batch, states, probabilities.tolist(), strict=True)):
+        loudest = peaks(chunks)
+        heard = feed_all([state.webrtc for state in states], chunks, loudest)
+        told = zip(batch, states, probabilities.tolist(), loudest.tolist(), strict=True)
+        for index, (request, state, probability, peak) in enumerate(told):
             if not math.isfinite(probability):
                 request.error = VadError(f"the Silero model answered {probability} instead of a probability")
                 continue
             state.recurrent = after[:, index : index + 1].copy()
             state.context = chunks[index, -CONTEXT_SAMPLES:].copy()
-            request.votes.append(ChunkVote(webrtc=heard[index], silero=probability))
+            request.votes.append(ChunkVote(heard[index], probability, state.level.faint(peak)))

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe_gateway.vad.level import RecentLevel
 from speechpipe_gateway.vad.silero import CONTEXT_SAMPLES, STATE_SHAPE
 from speechpipe_gateway.vad.votes import CHUNK_SAMPLES
 from speechpipe_gateway.vad.webrtc import WebRtc
@@ -24,6 +25,7 @@ class VadState:
 
     def __init__(self, webrtc_aggressiveness: int) -> None:
         self.webrtc = WebRtc(webrtc_aggressiveness)
+        self.level = RecentLevel()
         self.context = np.zeros(CONTEXT_SAMPLES, np.int16)
         """The last samples of the chunk before."""
         self.recurrent = np.zeros((STATE_SHAPE[0], 1, STATE_SHAPE[1]), np.float32)

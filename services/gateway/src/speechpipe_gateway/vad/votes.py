@@ -20,6 +20,9 @@ class ChunkVote:
     """Most of the 10 ms frames that ended in this chunk are speech."""
     silero: float
     """Probability of speech, 0 to 1."""
+    faint: bool = False
+    """So much fainter than what came just before that Silero, which hears a voice for a while after it has ended, may
+    still be hearing that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,25 +49,25 @@ class WebRtc:
         return 2 * speech * FRAME_BYTES > whole
 
 
-def feed_all(detectors: Sequence[WebRtc], chunks: NDArray[np.int16]) -> list[bool]:
+def feed_all(detectors: Sequence[WebRtc], chunks: NDArray[np.int16], peaks: NDArray[np.int32]) -> list[bool]:
     """What each detector says of its chunk; they are levelled all at once.
 
     Args:
         detectors: ``n`` sessions.
         chunks: shape ``(n, 512)``, the next 32 ms of each.
+        peaks: the largest magnitude in each, shape ``(n,)``.
     """
-    blob = _level(detectors, chunks).tobytes()
+    blob = _level(detectors, chunks, peaks).tobytes()
     pieces = (blob[at : at + _CHUNK_BYTES] for at in range(0, len(blob), _CHUNK_BYTES))
     return [detector.feed(piece) for detector, piece in zip(detectors, pieces, strict=True)]
 
 
-def _level(detectors: Sequence[WebRtc], chunks: NDArray[np.int16]) -> NDArray[np.int16]:
-    loudest = np.maximum(chunks.max(axis=1).astype(np.int32), -chunks.min(axis=1).astype(np.int32))
+def _level(detectors: Sequence[WebRtc], chunks: NDArray[np.int16], peaks: NDArray[np.int32]) -> NDArray[np.int16]:
     faded = np.array([detector.peak for detector in detectors]) * _FADE
-    peaks = np.maximum(np.maximum(loudest, faded), 1.0)
-    for detector, peak in zip(detectors, peaks.tolist(), strict=True):
+    loudest = np.maximum(np.maximum(peaks, faded), 1.0)
+    for detector, peak in zip(detectors, loudest.tolist(), strict=True):
         detector.peak = peak
     # gain * loudest <= target: no clipping is needed; a gain of 1 changes no sample
-    gains = np.clip(_TARGET_PEAK / peaks, 1.0, _MAX_GAIN).astype(np.float32)
+    gains = np.clip(_TARGET_PEAK / loudest, 1.0, _MAX_GAIN).astype(np.float32)
     levelled: NDArray[np.int16] = (chunks * gains[:, np.newaxis]).astype(np.int16)
     return levelled
