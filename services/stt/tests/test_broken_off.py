@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechpipe_stt.batched.model import broken_off
+from speechpipe_stt.batched.echoes import broken_off
 
 ZERO = 50_364
 """The token of 0.00 s."""

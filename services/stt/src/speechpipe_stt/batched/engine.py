@@ -71,7 +71,7 @@ class BatchedEngine:
         mel = self._calls.features(np.zeros(RATE, np.float32))
         encoded = self._calls.encode([mel, mel], WINDOWS[:2])
         prompts = [self._calls.prompt((), language) for language, _ in self._calls.languages(encoded)]
-        self._calls.generate(encoded, prompts, beam_size=1, temperature=0, most_tokens=4)
+        self._calls.generate(encoded, prompts, beam_size=1, temperature=0, most_tokens=4, speech=(1, 1))
 
     def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
         """Find the speech and its features; see ``SteppingEngine``."""
@@ -118,6 +118,7 @@ class BatchedEngine:
             beam_size=tasks[0].utterance.beam_size,
             temperature=tasks[0].attempt.temperature,
             most_tokens=max(token_limit(task.speech.seconds, task.attempt) for task in tasks),
+            speech=[task.speech.seconds for task in tasks],
         )
         accepted = _accepted(tasks, drafts)
         broken_off = {index for index, draft in accepted.items() if _broke_off(tasks[index], draft)}

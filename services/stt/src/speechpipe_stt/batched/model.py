@@ -11,11 +11,10 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens
 from numpy.typing import NDArray
 
+from speechpipe_stt.batched.echoes import broken_off, without_echoes
 from speechpipe_stt.batched.features import Mel, stacked, windowed
 from speechpipe_stt.engine import Audio
-from speechpipe_stt.guards import Evidence
-
-_TIMESTAMP_SECONDS: Final = 0.02
+from speechpipe_stt.guards import DOUBTFUL, Evidence
 
 _ALIGNED_ON_CPU: Final = 4
 _ALIGNED_ON_GPU: Final = 64
@@ -119,8 +118,9 @@ class WhisperCalls:
         beam_size: int,
         temperature: float,
         most_tokens: int,
+        speech: Sequence[float],
     ) -> list[Draft]:
-        """Text for each row; all prompts have one length."""
+        """Text for each row, of so many seconds of speech each; all prompts have one length."""
         if temperature > 0:
             search = {
                 "beam_size": 1,
@@ -139,14 +139,18 @@ class WhisperCalls:
             suppress_tokens=self._suppressed,
             **search,
         )
-        return [self._draft(result) for result in results]
+        return [self._draft(result, seconds) for result, seconds in zip(results, speech, strict=True)]
 
-    def _draft(self, result: "ctranslate2.models.WhisperGenerationResult") -> Draft:
+    def _draft(self, result: "ctranslate2.models.WhisperGenerationResult", seconds: float) -> Draft:
         tokenizer = self.tokenizer("en")
         written = result.sequences_ids[0]
+        # Where there may be no speech, that it repeats itself tells something.
+        if result.no_speech_prob <= DOUBTFUL:
+            written = without_echoes(written, tokenizer.timestamp_begin, seconds, tokenizer.decode)
         text = tokenizer.decode(written)
         # The score is the mean over the written tokens; Whisper's rules take the end-of-text token in.
-        probability = result.scores[0] * len(written) / (len(written) + 1)
+        length = len(result.sequences_ids[0])
+        probability = result.scores[0] * length / (length + 1)
         repeats = get_compression_ratio(text.strip()) if text.strip() else 0.0
         return Draft(
             tokens=tuple(token for token in written if token < tokenizer.eot),
@@ -155,10 +159,3 @@ class WhisperCalls:
             length=len(written),
             heard_until=broken_off(written, tokenizer.timestamp_begin),
         )
-
-
-def broken_off(tokens: Sequence[int], first_timestamp: int) -> float | None:
-    """Where (seconds) a new segment was begun and not written: the last of two timestamps that end the tokens."""
-    if len(tokens) < 2 or min(tokens[-2:]) < first_timestamp:
-        return None
-    return (tokens[-1] - first_timestamp) * _TIMESTAMP_SECONDS
