@@ -107,6 +107,15 @@ def transcribed(pipeline: Pipeline, audio: bytes, **options: Any) -> list[Any]:
         return messages
 
 
+def told(pipeline: Pipeline, audio: bytes, **options: Any) -> list[Any]:
+    """All messages about bytes after which the server ends the connection by itself."""
+    with listening(pipeline, **options) as (connection, messages, thread):
+        connection.send_media(audio)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        return messages
+
+
 class Heard:
     """What the SDK's async connection hears, by a task of its own."""
 
@@ -238,7 +247,7 @@ async def test_a_telephone_call_is_heard(pipeline: Pipeline, talk: Clip):
 
 async def test_audio_that_is_none_is_an_error_to_the_sdk(pipeline: Pipeline):
     """The SDK's own type, with the sentence."""
-    messages = await asyncio.to_thread(transcribed, pipeline, b"no audio at all" * 100)
+    messages = await asyncio.to_thread(told, pipeline, b"no audio at all" * 100)
     assert isinstance(messages[-1], ListenV1Error)
     assert messages[-1].variant == "DATA-0000"
     assert "no WebM, Ogg or WAV" in messages[-1].description
