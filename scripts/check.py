@@ -34,8 +34,9 @@ KIND = "e2e/kind"
 """Folder of what makes a cluster, a package with tests of its own; ``ground`` checks a cluster that runs."""
 PODS = "e2e/cluster"
 """Folder of the suite that runs in pods; what it concludes from them is tested without any, in ``tests_unit``."""
-LONGEST = ("operator", "services/gateway")
-"""Members whose suites take longest; begun first, they are not waited for when all others have ended."""
+LONGEST = ("operator", "services/gateway", FAULTS, "clients", CHART, PAGE, SDKS)
+"""Folders whose suites take longest, begun first, so that they are not waited for when all others have ended. The first
+three mostly wait, and so go together; what the faults count is disturbed least beside them."""
 IN_CLUSTER = (f"{KIND}/ground", PODS, "e2e/compose")
 """Folders of the suites that need a cluster, or its Docker Engine; ``check_pods.py`` runs them."""
 BENCH = "bench"
@@ -68,8 +69,6 @@ class Check:
     name: str
     command: tuple[str, ...]
     report: Path | None = None
-    alone: bool = False
-    """Nothing else may run beside it."""
     lane: str = ""
     """Those of one lane run one after another, beside others."""
 
@@ -115,11 +114,11 @@ def lint_checks(members: Sequence[str]) -> list[Check]:
     return [replace(check, lane="lint") for check in checks]
 
 
-def suite(name: str, *command: str, alone: bool = False) -> Check:
+def suite(name: str, *command: str) -> Check:
     """One pytest run, of which a JUnit report is kept, and which tests failed."""
     report = REPORTS / f"{name.replace('/', '-')}.xml"
     cache = f"cache_dir={report.with_suffix('.cache')}"
-    return Check(f"pytest {name}", (*command, "-q", "-o", cache, f"--junitxml={report}"), report, alone)
+    return Check(f"pytest {name}", (*command, "-q", "-o", cache, f"--junitxml={report}"), report)
 
 
 def second_look(check: Check) -> Check | None:
@@ -141,28 +140,28 @@ def look_again(outcomes: Mapping[Check, bool]) -> dict[Check, bool]:
     return found
 
 
-def pytest_in(folder: str, tests: str, *options: str, alone: bool = False) -> Check:
+def pytest_in(folder: str, tests: str, *options: str) -> Check:
     """The tests of a folder, isolated by ``--rootdir``."""
-    return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", tests, *options, alone=alone)
+    return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", tests, *options)
 
 
 def suites(members: Sequence[str]) -> list[Check]:
     """Every member's suite with its coverage, what a member runs in an environment of its own (its executables
-    ``test-*``, which hand their arguments to pytest), the house's, and the faults.
+    ``test-*``, which hand their arguments to pytest), the house's, and the faults; the longest first.
     """
     coverage = ("--cov-config=pyproject.toml", "--cov-report=term:skip-covered")
-    ordered = sorted(members, key=lambda member: LONGEST.index(member) if member in LONGEST else len(LONGEST))
-    return [
-        *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in ordered),
+    found = [
+        *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in members),
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
         pytest_in(HOUSE, f"{HOUSE}/tests"),
         *(pytest_in(CHART, folder) for folder in present(f"{CHART}/tests")),
         *(pytest_in(BENCH, folder) for folder in present(f"{BENCH}/tests")),
         *(pytest_in(KIND, folder) for folder in present(f"{KIND}/tests")),
         *(pytest_in(PODS, folder) for folder in present(f"{PODS}/tests_unit")),
-        *(pytest_in(folder, folder) for folder in present(SDKS, PAGE)),
-        *(pytest_in(folder, folder, alone=True) for folder in present(FAULTS)),
+        *(pytest_in(folder, folder) for folder in present(SDKS, PAGE, FAULTS)),
     ]
+    places = {f"pytest {folder}": place for place, folder in enumerate(LONGEST)}
+    return sorted(found, key=lambda check: places.get(check.name, len(places)))
 
 
 def run(check: Check, *, aside: bool) -> bool:
@@ -195,16 +194,15 @@ def run_in_turn(checks: Sequence[Check], *, aside: bool) -> dict[Check, bool]:
 
 
 def run_side_by_side(checks: Sequence[Check], jobs: int) -> dict[Check, bool]:
-    """Whether each check is well: ``jobs`` lanes at a time, then those that want to be alone, one after another."""
+    """Whether each check is well, ``jobs`` lanes at a time."""
     lanes: dict[str, list[Check]] = {}
     for check in checks:
-        if not check.alone:
-            lanes.setdefault(check.lane or check.name, []).append(check)
+        lanes.setdefault(check.lane or check.name, []).append(check)
     outcomes: dict[Check, bool] = {}
     with ThreadPoolExecutor(jobs) as pool:
         for found in pool.map(partial(run_in_turn, aside=jobs > 1), lanes.values()):
             outcomes |= found
-    return outcomes | run_in_turn([check for check in checks if check.alone], aside=False)
+    return outcomes
 
 
 def run_all(checks: Sequence[Check], jobs: int = 1) -> int:
@@ -231,7 +229,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
-    parser.add_argument("--jobs", type=int, default=2, help="suites at a time; they mostly wait for processes (2)")
+    parser.add_argument("--jobs", type=int, default=3, help="suites at a time; they mostly wait for processes (3)")
     parser.add_argument("--sum", action="store_true", help="only say what failed in all suites that ran, and their sum")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
     given = parser.parse_args()
@@ -240,8 +238,9 @@ def main() -> int:
         return tell_sum(REPORTS)
     # What a shell starts in the background has SIGINT ignored, and so would all that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    checks = lint_checks(given.members) if given.lint else []
-    checks += suites(given.members) if given.test else []
+    checks = suites(given.members) if given.test else []
+    # Behind the longest suites, which begin at once, and before all others.
+    checks[len(LONGEST) : len(LONGEST)] = lint_checks(given.members) if given.lint else []
     return run_all(checks, given.jobs)
 
 

@@ -17,8 +17,9 @@ from check_reports import second_report
 
 GROUND = f"{KIND}/ground"
 COMPOSE = "e2e/compose"
-WITH_FAULTS = tuple(f"{PODS}/test_{name}.py" for name in ("faults", "weights", "security"))
-"""What one lane does, so that the other takes about as long."""
+FAULTS = "faults"
+SPEECH = ("captions", "dashboards", "network", "scale")
+"""Files of tests that a lane has for itself; together they take about as long as the faults."""
 
 
 def first() -> list[Check]:
@@ -27,15 +28,22 @@ def first() -> list[Check]:
 
 
 def lanes() -> dict[str, list[Check]]:
-    """Suites by lane. While nodes are drained in one, the other begins with what needs none."""
+    """Suites by lane. While nodes are drained in the first, the others begin with what needs none, or wait."""
+    own = [in_pods(name) for name in (FAULTS, *SPEECH)]
     return {
-        "faults": [of(PODS, *WITH_FAULTS, name="faults")],
+        "faults": [of(PODS, in_pods(FAULTS), name="faults")],
+        "speech": [of(PODS, *map(in_pods, SPEECH), name="speech")],
         "others": [
             pytest_in(COMPOSE, COMPOSE),
             of(GROUND, f"{GROUND}/test_teardown.py", name="teardown"),
-            of(PODS, PODS, *(f"--ignore={file}" for file in WITH_FAULTS), name="others"),
+            of(PODS, PODS, *(f"--ignore={file}" for file in own), name="others"),
         ],
     }
+
+
+def in_pods(name: str) -> str:
+    """A file of tests that run in pods."""
+    return f"{PODS}/test_{name}.py"
 
 
 def of(folder: str, *tests: str, name: str) -> Check:
