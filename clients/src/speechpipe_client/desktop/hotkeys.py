@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from speechpipe_client.desktop.chords import RELEASE_SECONDS, BadChord, Chord, pynput_name
@@ -55,7 +56,9 @@ class Hotkeys:
     def close(self) -> None:
         """Listen no more."""
         if self._listener is not None:
-            self._listener.stop()
+            # A listener that has just ended by itself has closed its connection to the screen.
+            with suppress(OSError):
+                self._listener.stop()
             self._listener.join(_STOP_SECONDS)
 
     def _pressed(self, key: Any) -> None:  # noqa: ANN401 - pynput has no types
