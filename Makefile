@@ -75,6 +75,10 @@ prometheus: ## Find Prometheus and promtool, or unpack Debian's into the cache, 
 test: setup $(DONE)/system-test kubernetes prometheus helm ## Run every suite: lint, then the tests of every member and of the house
 	@$(BIN)/python scripts/check.py --lint --test $(MEMBERS)
 
+.PHONY: coverage
+coverage: setup $(DONE)/system-test kubernetes prometheus helm ## Run every suite, and say what each member's covers, its processes too; takes a third longer
+	@$(BIN)/python scripts/check.py --test --coverage $(MEMBERS)
+
 .PHONY: images
 images: setup ## Build the container images and keep them as archives; IMAGES="gateway stt-cuda" names some, BASE, REGISTRY and TAG as in docs/images.md
 	@$(BIN)/python scripts/images.py build $(IMAGES)

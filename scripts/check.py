@@ -145,13 +145,17 @@ def pytest_in(folder: str, tests: str, *options: str) -> Check:
     return suite(folder, sys.executable, "-m", "pytest", f"--rootdir={folder}", tests, *options)
 
 
-def suites(members: Sequence[str]) -> list[Check]:
-    """Every member's suite with its coverage, what a member runs in an environment of its own (its executables
-    ``test-*``, which hand their arguments to pytest), the house's, and the faults; the longest first.
+def coverage_of(member: str) -> tuple[str, ...]:
+    """Options that have a member's suite say what it covers."""
+    return f"--cov={package_of(member)}", "--cov-config=pyproject.toml", "--cov-report=term:skip-covered"
+
+
+def suites(members: Sequence[str], *, covered: bool) -> list[Check]:
+    """Every member's suite, with its coverage if wanted, what a member runs in an environment of its own (its
+    executables ``test-*``, which hand their arguments to pytest), the house's, and the faults; the longest first.
     """
-    coverage = ("--cov-config=pyproject.toml", "--cov-report=term:skip-covered")
     found = [
-        *(pytest_in(member, f"{member}/tests", f"--cov={package_of(member)}", *coverage) for member in members),
+        *(pytest_in(member, f"{member}/tests", *(coverage_of(member) if covered else ())) for member in members),
         *(suite(script, str(ROOT / script)) for member in members for script in inside(member, "test-*")),
         pytest_in(HOUSE, f"{HOUSE}/tests"),
         *(pytest_in(CHART, folder) for folder in present(f"{CHART}/tests")),
@@ -229,6 +233,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lint", action="store_true", help="style, types and import contracts")
     parser.add_argument("--test", action="store_true", help="the suite of every member, and the house's own")
+    parser.add_argument("--coverage", action="store_true", help="say what each member's suite covers; takes longer")
     parser.add_argument("--jobs", type=int, default=3, help="suites at a time; they mostly wait for processes (3)")
     parser.add_argument("--sum", action="store_true", help="only say what failed in all suites that ran, and their sum")
     parser.add_argument("members", nargs="*", help="folders with a pyproject.toml, a src and tests")
@@ -238,7 +243,7 @@ def main() -> int:
         return tell_sum(REPORTS)
     # What a shell starts in the background has SIGINT ignored, and so would all that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    checks = suites(given.members) if given.test else []
+    checks = suites(given.members, covered=given.coverage) if given.test else []
     # Behind the longest suites, which begin at once, and before all others.
     checks[len(LONGEST) : len(LONGEST)] = lint_checks(given.members) if given.lint else []
     return run_all(checks, given.jobs)

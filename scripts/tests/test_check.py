@@ -56,6 +56,17 @@ def test_all_suites_run_after_a_failure(house: Path) -> None:
     assert "== failed: pytest first\n" in done.stdout
 
 
+def test_coverage_is_told_where_it_is_asked_for(house: Path) -> None:
+    """Only `--coverage` has a suite measured, which takes its time."""
+    add_member(house, "first", "import made_up_first\n" + PASSES)
+    (house / "first" / "src" / "made_up_first" / "__init__.py").write_text("VALUE = 1\n")
+    (house / "first" / "tests" / "conftest.py").write_text(
+        "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parents[1] / 'src'))\n"
+    )
+    assert "TOTAL" not in check(house, "first").stdout
+    assert "TOTAL" in check(house, "--coverage", "first").stdout
+
+
 def test_a_suite_that_cannot_be_collected_fails(house: Path) -> None:
     """A test file that does not import counts as a failure, not as no tests."""
     add_member(house, "first", BROKEN)
