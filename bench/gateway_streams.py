@@ -4,7 +4,7 @@
 
 A real gateway, pinned to one core, with a Valkey of its own; a worker that answers at once; and a process that plays
 speech at real time over raw WebSockets, all on the other cores. Every stream speaks: 27 clips without a pause longer
-than 0.3 s, but for one second after each eight.
+than 0.3 s, but for one second after each eight. Then as many streams are played in which nobody speaks, all room noise.
 
 The main figure is CPU milliseconds of the gateway's process for each second of each stream, which other work on the
 machine hardly touches: a core carries 1,000 divided by it. Lateness needs no instrument in the gateway: a job says when
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from pinned_gateway import RATE, Bench, metrics, running
 from results import Figure, Result, Table, publish
 from shared import say
@@ -52,6 +53,7 @@ class Step:
     to_redis: float
     lost: int
     player_late: float
+    speaking: bool = True
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -64,6 +66,11 @@ class Step:
         """That of the detectors' thread."""
         return self.threads * 1000 / self.streams / self.seconds
 
+    @property
+    def what(self) -> str:
+        """How many streams of which kind."""
+        return f"{self.streams}" if self.speaking else f"{self.streams} silent"
+
     def lag(self, bound: float) -> float:
         """Share of the watch's looks at the event loop that were later than this."""
         name = "speechpipe_event_loop_lag_seconds_"
@@ -72,8 +79,8 @@ class Step:
     def row(self) -> list[str]:
         """One row of the page."""
         batches = self.metrics["speechpipe_vad_batch_seconds_count"] / self.seconds
-        late = [f"{quantile(self.late, q):.3f}" for q in (0.5, 0.99, 0.999)]
-        cells = [f"{self.streams}", f"{self.frame_ms}", f"{self.cost:.2f}", f"{self.detectors:.2f}"]
+        late = [f"{quantile(self.late, q):.3f}" if self.late else "-" for q in (0.5, 0.99, 0.999)]
+        cells = [self.what, f"{self.frame_ms}", f"{self.cost:.2f}", f"{self.detectors:.2f}"]
         cells += [f"{self.cpu_seconds / self.seconds:.0%}", *late, f"{self.requests:.1f}", f"{batches:.0f}"]
         return [*cells, f"{self.lag(0.02):.2%}"]
 
@@ -81,7 +88,7 @@ class Step:
         """One row of the report."""
         batches = self.metrics["speechpipe_vad_batch_seconds_count"]
         return (
-            f"{self.streams:4d} x {self.frame_ms:3d} ms: {self.cost:5.2f} ms CPU a stream-second "
+            f"{self.what:>4} x {self.frame_ms:3d} ms: {self.cost:5.2f} ms CPU a stream-second "
             f"({1000 / self.cost:4.0f} a core, detectors' thread {self.detectors:.2f}), "
             f"core {self.cpu_seconds / self.seconds:4.0%} | late p50 {quantile(self.late, 0.5):.3f} "
             f"p99 {quantile(self.late, 0.99):.3f} p99.9 {quantile(self.late, 0.999):.3f}, "
@@ -133,11 +140,25 @@ async def empty(bench: Bench) -> bool:
     return not (await metrics(bench))["speechpipe_sessions"]
 
 
-async def step(bench: Bench, streams: int, frame_ms: int, seconds: float) -> Step:
-    """Play, and look."""
+def room(folder: Path) -> Path:
+    """A file of ten seconds in which nobody speaks: noise at -66 dBFS."""
+    path = folder / "room.pcm"
+    path.write_bytes(np.random.default_rng(1).normal(0, 16, 10 * RATE).astype("<i2").tobytes())
+    return path
+
+
+async def step(bench: Bench, streams: int, frame_ms: int, seconds: float, silence: Path | None = None) -> Step:
+    """Play speech, or this silence, and look."""
     await eventually(lambda: empty(bench), "the end of the sessions before")
     command = ["taskset", "-c", bench.others, sys.executable, str(Path(__file__).parent / "stream_player.py")]
-    command += ["--url", f"ws://127.0.0.1:{bench.port}/ws", "--pcm", str(bench.pcm), "--streams", str(streams)]
+    command += [
+        "--url",
+        f"ws://127.0.0.1:{bench.port}/ws",
+        "--pcm",
+        str(silence or bench.pcm),
+        "--streams",
+        str(streams),
+    ]
     command += ["--frame-ms", str(frame_ms), "--seconds", str(WARM_UP_SECONDS + seconds + 1)]
     player = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert player.stdout is not None
@@ -172,6 +193,7 @@ async def step(bench: Bench, streams: int, frame_ms: int, seconds: float) -> Ste
         (after.bytes - before.bytes) / streams / lasted,
         report["lost"],
         report["late_p999"],
+        silence is None,
         {name: value - before.metrics.get(name, 0.0) for name, value in after.metrics.items()},
     )
 
@@ -184,7 +206,13 @@ async def measure(options: argparse.Namespace) -> Result:
         bar = BARS.get(size, 100)
         counts = [int(each) for each in options.streams.split(",") if each] or [bar // 5, bar // 2, bar, bar * 6 // 5]
         steps += await climb(options, size, counts)
-    figures = [figure for size in sizes for figure in reached([one for one in steps if one.frame_ms == size])]
+    spoken = [one for one in steps if one.speaking]
+    figures = [figure for size in sizes for figure in reached([one for one in spoken if one.frame_ms == size])]
+    figures += [
+        Figure(f"frames of {one.frame_ms} ms, nobody speaks: streams a core", round(1000 / one.cost), "")
+        for one in steps
+        if not one.speaking
+    ]
     columns = ["streams", "frames, ms", "CPU a stream-second, ms", "of that the detectors' thread", "core"]
     columns += ["late, s: p50", "p99", "p99.9", "Redis, requests", "batches a second", "loop late > 20 ms"]
     rows = [one.row() for one in steps]
@@ -204,6 +232,8 @@ async def climb(options: argparse.Namespace, frame_ms: int, counts: Sequence[int
                 if one.cpu_seconds / one.seconds > FULL or quantile(one.late, 0.999) > HOPELESS:
                     say("the core is full, or the streams are late: no more are added")
                     break
+            steps.append(await step(bench, counts[0], frame_ms, options.seconds, room(Path(folder))))
+            say(steps[-1].line())
     return steps
 
 

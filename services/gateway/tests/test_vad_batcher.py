@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from speechpipe_gateway.vad import ChunkVote, Silero, VadBatcher, VadError, VadRule, VadState, model_path
 from speechpipe_gateway.vad.batcher import MAX_BATCH
+from speechpipe_gateway.vad.state import REPLAYED_CHUNKS
 
 Floats = NDArray[np.float32]
 Samples = NDArray[np.int16]
@@ -49,6 +50,19 @@ class Stuck:
         return np.zeros(len(chunks), np.float32), states
 
 
+class Counting:
+    """The real model, which counts the chunks that it hears."""
+
+    def __init__(self, silero: Silero) -> None:
+        self._silero = silero
+        self.heard = 0
+
+    def run(self, chunks: Floats, states: Floats) -> tuple[Floats, Floats]:
+        """As the model."""
+        self.heard += len(chunks)
+        return self._silero.run(chunks, states)
+
+
 def ignore(seconds: float, size: int) -> None:
     """No metric."""
 
@@ -71,6 +85,39 @@ async def test_many_sessions_hear_what_one_alone_hears(silero: Silero, clips: di
         assert len(one) == len(other) == len(clip) // 512
         assert [vote.webrtc for vote in one] == [vote.webrtc for vote in other]
         assert np.allclose([vote.silero for vote in one], [vote.silero for vote in other], atol=1e-3)
+
+
+async def test_silence_never_reaches_silero(silero: Silero, clips: dict[str, Samples]) -> None:
+    """Sessions in which nobody speaks cost no call of the model; those beside them are heard as ever."""
+    model = Counting(silero)
+    speech = clips["en/quick_brown_fox"]
+    async with VadBatcher(model, ignore) as batcher:
+        alone = await batcher.analyse(VadState(3), speech)
+        assert model.heard == len(alone)
+        silent, speaking = VadState(3), VadState(3)
+        silent.listening = False
+        spared, beside = await asyncio.gather(
+            batcher.analyse(silent, np.zeros(512 * 500, np.int16)), batcher.analyse(speaking, speech)
+        )
+    assert model.heard == 2 * len(alone)
+    assert spared == [ChunkVote(False, 0.0)] * 500
+    assert np.allclose([vote.silero for vote in alone], [vote.silero for vote in beside], atol=1e-3)
+
+
+async def test_what_comes_before_speech_is_heard_with_it(silero: Silero, clips: dict[str, Samples]) -> None:
+    """Silero hears a quarter of a second again, and then everything that came in the same message."""
+    model = Counting(silero)
+    speech = clips["en/quick_brown_fox"][: 512 * 40]
+    async with VadBatcher(model, ignore) as batcher:
+        state = VadState(3)
+        state.listening = False
+        await batcher.analyse(state, np.zeros(512 * 100, np.int16))
+        assert model.heard == 0
+        votes = await batcher.analyse(state, speech)
+        first = [vote.webrtc for vote in votes].index(True)
+    assert model.heard == REPLAYED_CHUNKS + len(votes) - first
+    assert [vote.silero for vote in votes[:first]] == [0.0] * first
+    assert max(vote.silero for vote in votes) > 0.9
 
 
 async def test_sessions_share_a_call_and_take_turns(silero: Silero) -> None:

@@ -1,7 +1,7 @@
 """Voice activity on real speech and on what is none."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,11 @@ RATE = 16_000
 CHUNK_SECONDS = CHUNK_SAMPLES / RATE
 PAUSE = 1.5
 RULE = VadRule.of_sensitivity(0.7)
+SILENCE_CHUNKS = 25
+"""That end a turn."""
 
 Samples = NDArray[np.int16]
+Finder = Callable[[VadBatcher, Samples], Awaitable[NDArray[np.bool_]]]
 
 
 @pytest_asyncio.fixture
@@ -32,6 +35,18 @@ async def speech_chunks(batcher: VadBatcher, samples: Samples) -> NDArray[np.boo
     for vote in await batcher.analyse(VadState(3), samples):
         active = RULE.agree(vote, active)
         marks.append(active)
+    return np.array(marks)
+
+
+async def spared_chunks(batcher: VadBatcher, samples: Samples) -> NDArray[np.bool_]:
+    """The same as a session does it: in messages of 100 ms, and Silero listens to everything only in turns."""
+    state, active, marks, quiet = VadState(3), False, [], SILENCE_CHUNKS
+    for at in range(0, len(samples), RATE // 10):
+        state.listening = quiet < SILENCE_CHUNKS
+        for vote in await batcher.analyse(state, samples[at : at + RATE // 10]):
+            active = RULE.agree(vote, active)
+            quiet = 0 if active else quiet + 1
+            marks.append(active)
     return np.array(marks)
 
 
@@ -51,15 +66,16 @@ def extent(clip: Samples) -> tuple[float, float]:
     return float(loud[0]) / 100, float(loud[-1] + 1) / 100
 
 
+@pytest.mark.parametrize("find", [speech_chunks, spared_chunks], ids=["all", "spared"])
 @pytest.mark.parametrize(("decibels", "noise_ratio"), [(0, None), (0, 10), (-20, 20), (-35, None), (-35, 20)])
 async def test_first_and_last_words_are_inside(
-    batcher: VadBatcher, clips: dict[str, Samples], decibels: float, noise_ratio: float | None
+    batcher: VadBatcher, clips: dict[str, Samples], find: Finder, decibels: float, noise_ratio: float | None
 ) -> None:
     """In 27 clips of nine languages, loud, quiet and noisy, no voice lies before the pre-speech buffer of 1 s or more
     than 0.3 s after the last speech chunk.
     """
     for name, clip in clips.items():
-        marks = np.flatnonzero(await speech_chunks(batcher, place(clip, decibels, noise_ratio)))
+        marks = np.flatnonzero(await find(batcher, place(clip, decibels, noise_ratio)))
         assert len(marks), name
         begin, end = extent(clip)
         assert marks[0] * CHUNK_SECONDS - 1.0 < PAUSE + begin, name
@@ -83,11 +99,25 @@ async def test_the_end_of_speech_is_found_with_the_last_loud_chunk(
     assert float(np.median(loud)) < 1.5 * CHUNK_SECONDS
 
 
+@pytest.mark.parametrize("decibels", [0, -20])
+async def test_speech_begins_where_it_would_if_silero_heard_everything(
+    batcher: VadBatcher, clips: dict[str, Samples], decibels: float
+) -> None:
+    """What it was spared before somebody speaks makes no difference of more than a chunk."""
+    for name, clip in clips.items():
+        samples = place(clip, decibels, None)
+        whole, spared = await speech_chunks(batcher, samples), await spared_chunks(batcher, samples)
+        assert abs(int(np.argmax(whole)) - int(np.argmax(spared))) <= 1, name
+
+
+@pytest.mark.parametrize("find", [speech_chunks, spared_chunks], ids=["all", "spared"])
 @pytest.mark.parametrize("name", ["en/quick_brown_fox", "es/hola_mundo", "zh/pangrama"])
-async def test_speech_is_found_from_the_first_sample(batcher: VadBatcher, clips: dict[str, Samples], name: str) -> None:
+async def test_speech_is_found_from_the_first_sample(
+    batcher: VadBatcher, clips: dict[str, Samples], find: Finder, name: str
+) -> None:
     """A client that speaks at once, without any silence to learn the noise from, is heard within 0.3 s."""
     begin, _ = extent(clips[name])
-    marks = await speech_chunks(batcher, clips[name][round(begin * RATE) :])
+    marks = await find(batcher, clips[name][round(begin * RATE) :])
     assert np.flatnonzero(marks)[0] * CHUNK_SECONDS < 0.3
 
 
@@ -106,10 +136,13 @@ def not_speech() -> dict[str, Samples]:
     return {name: (np.clip(sound, -1, 1) * 32_767).astype(np.int16) for name, sound in sounds.items()}
 
 
+@pytest.mark.parametrize("find", [speech_chunks, spared_chunks], ids=["all", "spared"])
 @pytest.mark.parametrize(("name", "sound"), not_speech().items(), ids=not_speech())
-async def test_what_is_no_speech_is_not_taken_for_it(batcher: VadBatcher, name: str, sound: Samples) -> None:
+async def test_what_is_no_speech_is_not_taken_for_it(
+    batcher: VadBatcher, find: Finder, name: str, sound: Samples
+) -> None:
     """Silence, noise from a whisper to a roar, mains hum, a tone and clicks make not one chunk of speech."""
-    assert not (await speech_chunks(batcher, sound)).any(), name
+    assert not (await find(batcher, sound)).any(), name
 
 
 async def test_loud_hum_is_shorter_than_a_word(batcher: VadBatcher) -> None:

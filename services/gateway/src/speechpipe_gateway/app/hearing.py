@@ -150,6 +150,7 @@ class Hearing:
             await opened.session.room()
 
     def _ask(self, opened: Opened) -> None:
+        self._state.listening = not opened.session.core.silent
         samples = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
         self._waiting.clear()
         self._behind = 0

@@ -204,6 +204,11 @@ class SessionCore:
         return self._listener.options
 
     @property
+    def silent(self) -> bool:
+        """Nobody is speaking, not even for too short yet to count, nor was when another gateway had the session."""
+        return self._listener.silent and not self._listener.unheard
+
+    @property
     def tape(self) -> Tape:
         """The audio that may still be asked for."""
         return self._listener.tape

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from speechpipe_gateway.vad.level import peaks
 from speechpipe_gateway.vad.pace import Pace
 from speechpipe_gateway.vad.silero import CONTEXT_SAMPLES, VadError
-from speechpipe_gateway.vad.state import VadState, model_input
-from speechpipe_gateway.vad.votes import CHUNK_SAMPLES, ChunkVote
+from speechpipe_gateway.vad.state import REPLAYED_CHUNKS, VadState, model_input
+from speechpipe_gateway.vad.votes import ChunkVote
 from speechpipe_gateway.vad.webrtc import feed_all
 
 MAX_BATCH: Final = 128
@@ -44,11 +44,27 @@ class _Request:
     answer: asyncio.Future[list[ChunkVote]]
     votes: list[ChunkVote] = field(default_factory=list)
     error: VadError | None = None
+    awake: bool = False
+    """Silero hears the rest of these chunks."""
+    first: tuple[bool, bool] | None = None
+    """What WebRTC and the level say of the next chunk."""
 
     @property
     def left(self) -> int:
         """Chunks that nobody has looked at."""
         return 0 if self.error else len(self.chunks) - len(self.votes)
+
+    @property
+    def next(self) -> NDArray[np.int16]:
+        """The first of them."""
+        chunk: NDArray[np.int16] = self.chunks[len(self.votes)]
+        return chunk
+
+    def vote(self, silero: float) -> None:
+        """All has been said of the next chunk."""
+        assert self.first is not None
+        (webrtc, faint), self.first = self.first, None
+        self.votes.append(ChunkVote(webrtc, silero, faint))
 
 
 class VadBatcher:
@@ -177,9 +193,26 @@ class VadBatcher:
             if not batch:
                 break
             began = time.perf_counter()
-            self._step(batch)
+            self._first(batch)
+            awake = [request for request in batch if request.awake]
+            if awake:
+                self._step(awake)
+            for request in batch:
+                if not request.awake:
+                    request.state.spare(request.next)
+                    request.vote(0.0)
             calls.append((time.perf_counter() - began, len(batch)))
         return calls
+
+    @staticmethod
+    def _first(batch: Sequence[_Request]) -> None:
+        """What costs little, of the next chunk of each, and whether Silero must hear it."""
+        chunks = np.stack([request.next for request in batch])
+        loudest = peaks(chunks)
+        heard = feed_all([request.state.webrtc for request in batch], chunks, loudest)
+        for request, webrtc, peak in zip(batch, heard, loudest.tolist(), strict=True):
+            request.first = webrtc, request.state.level.faint(peak)
+            request.awake = request.awake or request.state.listening or webrtc
 
     def _step(self, batch: Sequence[_Request]) -> None:
         """One chunk of each. When a batch fails, each session is tried alone, so that one spoils no other."""
@@ -194,17 +227,26 @@ class VadBatcher:
                 self._step([request])
 
     def _vote(self, batch: Sequence[_Request]) -> None:
-        states = [request.state for request in batch]
-        chunks = np.concatenate([request.chunks[len(request.votes)] for request in batch]).reshape(-1, CHUNK_SAMPLES)
+        for back in range(REPLAYED_CHUNKS, 0, -1):
+            late = [request.state for request in batch if len(request.state.spared) == back]
+            if late:
+                self._listen(late, np.stack([state.spared[0] for state in late]))
+                for state in late:
+                    state.spared.popleft()
+        probabilities = self._listen([request.state for request in batch], np.stack([each.next for each in batch]))
+        for request, probability in zip(batch, probabilities, strict=True):
+            if math.isfinite(probability):
+                request.vote(probability)
+            else:
+                request.error = VadError(f"the Silero model answered {probability} instead of a probability")
+
+    def _listen(self, states: Sequence[VadState], chunks: NDArray[np.int16]) -> list[float]:
+        """Silero's probabilities for one chunk of each."""
         before = np.concatenate([state.recurrent for state in states], axis=1)
         probabilities, after = self._model.run(model_input(states, chunks), before)
-        loudest = peaks(chunks)
-        heard = feed_all([state.webrtc for state in states], chunks, loudest)
-        told = zip(batch, states, probabilities.tolist(), loudest.tolist(), strict=True)
-        for index, (request, state, probability, peak) in enumerate(told):
-            if not math.isfinite(probability):
-                request.error = VadError(f"the Silero model answered {probability} instead of a probability")
-                continue
-            state.recurrent = after[:, index : index + 1].copy()
-            state.context = chunks[index, -CONTEXT_SAMPLES:].copy()
-            request.votes.append(ChunkVote(heard[index], probability, state.level.faint(peak)))
+        found: list[float] = probabilities.tolist()
+        for index, (state, probability) in enumerate(zip(states, found, strict=True)):
+            if math.isfinite(probability):
+                state.recurrent = after[:, index : index + 1].copy()
+                state.context = chunks[index, -CONTEXT_SAMPLES:].copy()
+        return found
