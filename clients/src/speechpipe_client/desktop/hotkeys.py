@@ -56,8 +56,9 @@ class Hotkeys:
     def close(self) -> None:
         """Listen no more."""
         if self._listener is not None:
-            # A listener that has just ended by itself has closed its connection to the screen.
-            with suppress(OSError):
+            # One that has just ended by itself has closed its connection to the screen, and each system's library says
+            # so with an error of its own.
+            with suppress(Exception):
                 self._listener.stop()
             self._listener.join(_STOP_SECONDS)
 
