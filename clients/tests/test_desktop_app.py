@@ -204,12 +204,17 @@ async def shown(screen: Screen) -> int:
 
 async def click_through(screen: Screen, overlay: int, under: Field, other: Field) -> None:
     """Click into the middle of the overlay: the field below it gets the focus."""
-    left, top, width, height = screen.rect(overlay)
     await other.focus()
-    screen.point(left + width // 2, top + height // 2)
-    screen.button(down=True)
-    screen.button(down=False)
-    await eventually(lambda: screen.has_focus(under.window), "the field below to have the focus")
+
+    def clicked() -> bool:
+        # Anew each time: an overlay that has just come up may still find its place.
+        left, top, width, height = screen.rect(overlay)
+        screen.point(left + width // 2, top + height // 2)
+        screen.button(down=True)
+        screen.button(down=False)
+        return screen.has_focus(under.window)
+
+    await eventually(clicked, "the field below to have the focus")
 
 
 def unlocked(screen: Screen, overlay: int) -> bool:
