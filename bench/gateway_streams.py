@@ -232,7 +232,7 @@ async def climb(options: argparse.Namespace, frame_ms: int, counts: Sequence[int
                 if one.cpu_seconds / one.seconds > FULL or quantile(one.late, 0.999) > HOPELESS:
                     say("the core is full, or the streams are late: no more are added")
                     break
-            steps.append(await step(bench, counts[0], frame_ms, options.seconds, room(Path(folder))))
+            steps.append(await step(bench, steps[-1].streams, frame_ms, options.seconds, room(Path(folder))))
             say(steps[-1].line())
     return steps
 
