@@ -153,7 +153,7 @@ def _stt(spec: Spec, redis: tuple[str, ...]) -> Component:
         "BEAM_SIZE": str(stt.beam_size),
         "VAD_FILTER": _boolean(stt.vad_filter),
         "NORMALIZE_AUDIO": _boolean(stt.normalize_audio),
-        "MAX_BATCH_SIZE": str(stt.batch.max_size),
+        **({} if stt.batch.max_size is None else {"MAX_BATCH_SIZE": str(stt.batch.max_size)}),
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
         **_offline(stt.offline),
     }

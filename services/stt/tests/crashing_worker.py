@@ -27,6 +27,11 @@ class Crashing:
         self._die_of(batch)
         return self._engine.transcribe(batch)
 
+    @property
+    def batch_size(self) -> int:
+        """As the real one's on a CPU."""
+        return 16
+
     def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
         """Die, or prepare."""
         self._die_of(batch)

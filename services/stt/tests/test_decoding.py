@@ -56,6 +56,11 @@ class Held:
         """Nothing here asks for this."""
         raise NotImplementedError
 
+    @property
+    def batch_size(self) -> int:
+        """As the real one's on a CPU."""
+        return 16
+
     def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
         """Nor for this."""
         raise NotImplementedError

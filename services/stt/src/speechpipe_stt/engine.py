@@ -104,6 +104,11 @@ class SteppingEngine(Engine, Protocol):
     that needs one.
     """
 
+    @property
+    def batch_size(self) -> int:
+        """Utterances of one call that pay: with more, a call takes longer and hardly does more in a second."""
+        ...
+
     def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
         """What each utterance needs of the model: a task, or nothing. May run beside a call of ``step``."""
         ...

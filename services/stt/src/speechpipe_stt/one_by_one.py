@@ -32,6 +32,11 @@ class OneByOne:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def batch_size(self) -> int:
+        """One."""
+        return 1
+
     def transcribe(self, batch: Sequence[Utterance]) -> list[Transcription | EngineError]:
         """See ``Engine``."""
         return self._engine.transcribe(batch)

@@ -10,6 +10,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, restore_speech_timestamps
 
 from speechpipe_stt.engine import EngineError, HeardWord, Transcription, Utterance
+from speechpipe_stt.gpu import keep_memory
 from speechpipe_stt.guards import Evidence
 from speechpipe_stt.pieces import Piece, believed, in_order
 from speechpipe_stt.speech import Speech, find_speech, warm_up
@@ -55,6 +56,8 @@ class FasterWhisperEngine:
             device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
         if compute_type == "auto":
             compute_type = "float16" if device == "cuda" else "int8"
+        if device == "cuda":
+            keep_memory()
         self.device = device
         self.compute_type = compute_type
         self._vad_filter = vad_filter

@@ -169,7 +169,7 @@ async def serve(settings: SttSettings, stop: asyncio.Event, loader: EngineLoader
         metrics.model_loaded()
         _log.info("model_loaded", model=settings.model_size, seconds=round(time.monotonic() - began, 2))
         # More than it can decode together would only be kept from idle workers.
-        most = settings.max_batch_size if isinstance(engine, SteppingEngine) else 1
+        most = (settings.max_batch_size or engine.batch_size) if isinstance(engine, SteppingEngine) else 1
         decoding = Decoding(engine, most, executor, metrics, settings.model_size)
         return Work(
             streams=(context.keys.audio_jobs, context.keys.audio_partials),

@@ -1,5 +1,6 @@
 """Log-mel features in windows of the model's encoder."""
 
+import math
 from collections.abc import Sequence
 
 import ctranslate2
@@ -44,9 +45,26 @@ def stacked(encoded: Sequence[ctranslate2.StorageView], quiet: NDArray[np.float3
 
 
 def rows(encoded: ctranslate2.StorageView, indices: Sequence[int]) -> ctranslate2.StorageView:
-    """Some rows of the encoder's output, on the CPU; all of them stay where they are."""
+    """Some rows of the encoder's output: a copy on the CPU; on a GPU, where they have to be neighbours, no copy."""
     if list(indices) == list(range(encoded.shape[0])):
         return encoded
-    if encoded.device != "cpu":
-        encoded = encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu)
-    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.array(encoded)[list(indices)]))
+    if encoded.device == "cpu":
+        return ctranslate2.StorageView.from_array(np.asarray(encoded)[list(indices)])
+    if encoded.dtype == ctranslate2.DataType.bfloat16:  # which array interfaces do not know
+        encoded = encoded.to(ctranslate2.DataType.float32)
+    return ctranslate2.StorageView.from_array(_Neighbours(encoded, indices[0], len(indices)))
+
+
+class _Neighbours:
+    """Rows of an array on a GPU, as its array interface tells of them."""
+
+    def __init__(self, whole: ctranslate2.StorageView, first: int, count: int) -> None:
+        interface = dict(whole.__cuda_array_interface__)
+        row = math.prod(whole.shape[1:]) * np.dtype(interface["typestr"]).itemsize
+        begin, read_only = interface["data"]
+        self._whole = whole
+        self.__cuda_array_interface__ = {
+            **interface,
+            "shape": (count, *whole.shape[1:]),
+            "data": (begin + first * row, read_only),
+        }

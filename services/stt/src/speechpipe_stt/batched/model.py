@@ -1,6 +1,6 @@
 """The calls of a CTranslate2 Whisper model that the batched engine is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from speechpipe_stt.engine import Audio
 from speechpipe_stt.guards import DOUBTFUL, Evidence
 
 _ALIGNED_ON_CPU: Final = 4
-_ALIGNED_ON_GPU: Final = 64
+"""Most texts of one alignment. All are padded to the longest, and a CPU gains nothing from more."""
 
 FRAMES_PER_STATE: Final = 2
 """Mel frames for each state that the encoder puts out."""
@@ -55,9 +55,9 @@ class WhisperCalls:
         self._quiet = NO_STATES
 
     @property
-    def aligned_together(self) -> int:
-        """Most texts of one alignment. All are padded to the longest, and a CPU gains nothing from more."""
-        return _ALIGNED_ON_CPU if self._model.model.device == "cpu" else _ALIGNED_ON_GPU
+    def on_cpu(self) -> bool:
+        """Where it computes; else on a GPU."""
+        return bool(self._model.model.device == "cpu")
 
     @property
     def multilingual(self) -> bool:
@@ -74,10 +74,15 @@ class WhisperCalls:
         return self._tokenizers[language]
 
     def prompt(self, context: Sequence[int], language: str) -> list[int]:
-        """What the decoder is given: hotwords and prompt, then the start of a transcript with timestamps."""
+        """What the decoder is given: hotwords and prompt, then the start of a transcript with timestamps.
+
+        It is told that there will be none, and then that there is the first: so it writes them where it wants to, and
+        CTranslate2 does not force them. Its rules cost a token or two for each sentence, and on a GPU three waits for
+        each row and step, which is more than the decoding.
+        """
         tokenizer = self.tokenizer(language)
         before = [tokenizer.sot_prev, *context] if context else []
-        return [*before, *tokenizer.sot_sequence]
+        return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps, tokenizer.timestamp_begin]
 
     def features(self, audio: Audio) -> Mel:
         """Log-mel features of the audio alone, without padding."""
@@ -91,7 +96,7 @@ class WhisperCalls:
         windows: 39 ms each alone, 89 ms each in a batch of 16). A GPU takes all at once, in the longest window.
         """
         encode, longest = self._model.model.encode, max(windows)
-        if self._model.model.device != "cpu":
+        if not self.on_cpu:
             return encode(windowed(mels, longest))
         encoded = [encode(windowed([mel], window)) for mel, window in zip(mels, windows, strict=True)]
         return stacked(encoded, self._quiet_states(longest) if min(windows) < longest else NO_STATES)
@@ -109,6 +114,16 @@ class WhisperCalls:
             return [("en", 1.0)] * encoded.shape[0]
         found = self._model.model.detect_language(encoded)
         return [(row[0][0][2:-2], float(row[0][1])) for row in found]
+
+    def alignments(self, lengths: Mapping[int, int]) -> list[list[int]]:
+        """Rows that are best aligned together, given the tokens of each: a few of like length on a CPU.
+
+        A GPU takes all from the first to the last, also those between them that were not asked for.
+        """
+        if not self.on_cpu:
+            return [list(range(min(lengths), max(lengths) + 1))]
+        ordered = sorted(lengths, key=lambda index: lengths[index])
+        return [ordered[begin : begin + _ALIGNED_ON_CPU] for begin in range(0, len(ordered), _ALIGNED_ON_CPU)]
 
     def generate(
         self,
@@ -133,7 +148,8 @@ class WhisperCalls:
         results = self._model.model.generate(
             encoded,
             list(prompts),
-            max_length=len(prompts[0]) + most_tokens,
+            # CTranslate2 writes half of this at most, and no more than the prompt, up to its last two, leaves of it.
+            max_length=max(2 * most_tokens, len(prompts[0]) - 2 + most_tokens),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
@@ -148,7 +164,8 @@ class WhisperCalls:
         if result.no_speech_prob <= DOUBTFUL:
             written = without_echoes(written, tokenizer.timestamp_begin, seconds, tokenizer.decode)
         text = tokenizer.decode(written)
-        # The score is the mean over the written tokens; Whisper's rules take the end-of-text token in.
+        # The score is the mean over the written tokens, the given one among them; Whisper's rules take the end-of-text
+        # token in.
         length = len(result.sequences_ids[0])
         probability = result.scores[0] * length / (length + 1)
         repeats = get_compression_ratio(text.strip()) if text.strip() else 0.0
