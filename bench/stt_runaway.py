@@ -70,6 +70,7 @@ class Contest:
             fetch(ASSETS["whisper-base"]),
             device=device,  # type: ignore[arg-type]  # one of the parser's choices
             cpu_threads=threads,
+            apart=True,
             vad_filter=False,
         )
         self._engine = BatchedEngine(self._reference)

@@ -61,12 +61,13 @@ def timed(call: Callable[[], object], utterances: int) -> Taken:
 
 
 class Peers:
-    """The contestants, all on one loaded model."""
+    """The contestants: the same model, and on a CPU as many threads each, which the peer has all in one call."""
 
     def __init__(self, device: str, batch: int, threads: int = 0) -> None:
-        model = fetch(ASSETS["whisper-base"])
-        reference = FasterWhisperEngine(model, device=device, cpu_threads=threads, vad_filter=False)  # type: ignore[arg-type] # parsed
-        self.model: WhisperModel = reference.model
+        options: dict[str, Any] = {"device": device, "cpu_threads": threads, "vad_filter": False}
+        folder = fetch(ASSETS["whisper-base"])
+        self.model: WhisperModel = FasterWhisperEngine(folder, **options).model
+        reference = FasterWhisperEngine(folder, apart=True, **options)
         self.engine = BatchedEngine(reference)
         self.engine.warm_up()
         self.compute_type = reference.compute_type

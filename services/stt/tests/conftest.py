@@ -49,9 +49,9 @@ def reference(base_model: Path) -> FasterWhisperEngine:
 
 
 @pytest.fixture(scope="session")
-def engine(reference: FasterWhisperEngine) -> BatchedEngine:
-    """The same model in batches."""
-    return BatchedEngine(reference)
+def engine(base_model: Path) -> BatchedEngine:
+    """The same model in batches, as a worker has it."""
+    return BatchedEngine(FasterWhisperEngine(base_model, apart=True))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 
 import ctranslate2
 import numpy as np
@@ -10,14 +13,14 @@ from clips import Clip
 
 from speechpipe_stt.batched.attempts import window_for
 from speechpipe_stt.batched.features import rows
-from speechpipe_stt.batched.model import Draft, WhisperCalls
+from speechpipe_stt.batched.model import Draft, WhisperCalls, shares
 from speechpipe_stt.whisper import FasterWhisperEngine
 
 
 @pytest.fixture(scope="module")
-def calls(reference: FasterWhisperEngine) -> WhisperCalls:
-    """Whisper base."""
-    return WhisperCalls(reference.model)
+def calls(base_model: Path) -> WhisperCalls:
+    """Whisper base, two calls at a time."""
+    return WhisperCalls(FasterWhisperEngine(base_model, device="cpu", cpu_threads=2, apart=True).model)
 
 
 def written(calls: WhisperCalls, clip: Clip, *, most_tokens: int, context: tuple[int, ...] = ()) -> Draft:
@@ -38,10 +41,38 @@ def test_a_text_has_as_many_tokens_as_it_may(calls: WhisperCalls, human: list[Cl
 
 
 def test_the_end_of_the_speech_is_told(calls: WhisperCalls, human: list[Clip]) -> None:
-    """Nobody forces timestamps upon the decoder, and it writes most of them: that is how echoes are found."""
+    """The decoder writes when what it heard was over: that is how echoes are found."""
     drafts = [written(calls, clip, most_tokens=100) for clip in human]
     ends = [draft for draft in drafts if draft.length > len(draft.tokens) + 1]
     assert len(ends) >= len(drafts) / 2
+
+
+def drafts(calls: WhisperCalls, clips: Sequence[Clip]) -> list[Draft]:
+    """What one greedy attempt of several clips together writes."""
+    mels = [calls.features(clip.audio) for clip in clips]
+    encoded = calls.encode(mels, [window_for(mel.shape[1] + 130) for mel in mels])
+    prompts = [calls.prompt((), clip.language) for clip in clips]
+    seconds = [len(clip.audio) / 16_000 for clip in clips]
+    return calls.generate(encoded, prompts, beam_size=1, temperature=0, most_tokens=100, speech=seconds)
+
+
+def test_replicas_write_what_one_writes(calls: WhisperCalls, base_model: Path, human: list[Clip]) -> None:
+    """Shared out among replicas, texts come back in order, and are those of one replica that has them all."""
+    clips = (human * 2)[:10]
+    one = WhisperCalls(FasterWhisperEngine(base_model, device="cpu", cpu_threads=1, apart=True).model)
+    assert [draft.text for draft in drafts(calls, clips)] == [draft.text for draft in drafts(one, clips)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "texts", "replicas", "parts"),
+    [(1, 1, 4, 1), (1, 5, 4, 1), (2, 5, 4, 2), (7, 1, 2, 1), (8, 1, 2, 2), (32, 5, 4, 4), (32, 1, 1, 1)],
+)
+def test_each_replica_has_enough_to_do(rows: int, texts: int, replicas: int, parts: int) -> None:
+    """As many as there are, if each gets four texts at least; every row is somebody's, and nobody has two more."""
+    shared = shares(rows, texts, replicas)
+    assert len(shared) == parts
+    assert sorted(chain(*shared)) == list(range(rows))
+    assert max(map(len, shared)) - min(map(len, shared)) <= 1
 
 
 def test_rows_come_in_the_order_they_are_asked_for() -> None:

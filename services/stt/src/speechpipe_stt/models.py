@@ -115,12 +115,25 @@ def load(settings: SttSettings) -> Engine:
         ModelError: the model cannot be had, or not be loaded on this device with this compute type.
     """
     folder = resolve(settings.model_size, offline=settings.model_offline, sha256=settings.model_sha256)
+    if settings.stt_engine == "batched":
+        reference = _reference(folder, settings, apart=True)
+        try:
+            engine = BatchedEngine(reference)
+            engine.warm_up()
+            return engine
+        except (RuntimeError, ValueError) as error:
+            _log.warning("reference_engine_used", reason=f"the model takes no short windows: {error}")
+    return _reference(folder, settings, apart=False)
+
+
+def _reference(folder: Path, settings: SttSettings, *, apart: bool) -> FasterWhisperEngine:
     try:
-        reference = FasterWhisperEngine(
+        return FasterWhisperEngine(
             folder,
             device=settings.device,
             compute_type=settings.compute_type,
             cpu_threads=settings.cpu_threads,
+            apart=apart,
             vad_filter=settings.vad_filter,
         )
     except (RuntimeError, ValueError) as error:
@@ -128,14 +141,3 @@ def load(settings: SttSettings) -> Engine:
             f"the model in {folder} does not load with DEVICE={settings.device} "
             f"COMPUTE_TYPE={settings.compute_type}: {error}"
         ) from error
-    return reference if settings.stt_engine == "reference" else _batched(reference)
-
-
-def _batched(reference: FasterWhisperEngine) -> Engine:
-    try:
-        engine = BatchedEngine(reference)
-        engine.warm_up()
-    except (RuntimeError, ValueError) as error:
-        _log.warning("reference_engine_used", reason=f"the model takes no short windows: {error}")
-        return reference
-    return engine

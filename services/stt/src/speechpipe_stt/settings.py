@@ -40,7 +40,10 @@ class SttSettings(WorkerSettings):
         "float32",
     ] = Field(default="auto", description="CTranslate2's number format; auto: int8 on a CPU, float16 on CUDA.")
     cpu_threads: int = Field(
-        default=0, ge=0, le=256, description="Threads of one decoding on a CPU; 0 leaves it to CTranslate2."
+        default=0,
+        ge=0,
+        le=256,
+        description="Threads of the model on a CPU; 0: as many as the worker has cores, four at most.",
     )
     beam_size: int = Field(
         default=5, ge=1, le=20, description="Beams for finals and candidates; partials are decoded greedily."

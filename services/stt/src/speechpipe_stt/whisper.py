@@ -9,6 +9,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, restore_speech_timestamps
 
+from speechpipe_common.cores import cores
 from speechpipe_stt.engine import EngineError, HeardWord, Transcription, Utterance
 from speechpipe_stt.gpu import keep_memory
 from speechpipe_stt.guards import Evidence
@@ -19,6 +20,8 @@ Device = Literal["auto", "cpu", "cuda"]
 
 TEMPERATURES: Final = (0.0, 0.4, 0.8)
 """Whisper's own ladder has six; three find the same way out of a loop at half the longest delay."""
+
+_MOST_THREADS: Final = 4
 
 _CONTEXT_TOKENS: Final = 100
 """Most tokens of prompt and of hotwords each; with the longest answer they fit the decoder's 448."""
@@ -35,7 +38,8 @@ class FasterWhisperEngine:
         folder: The model's folder (``model.bin``, ``config.json``, ``tokenizer.json``, a vocabulary).
         device: ``auto`` takes a CUDA device when there is one.
         compute_type: CTranslate2's name, or ``auto``: int8 on a CPU, float16 on CUDA.
-        cpu_threads: Threads of one decoding; 0 leaves it to CTranslate2.
+        cpu_threads: Threads on a CPU; 0: as many as it has cores, four at most.
+        apart: On a CPU each thread makes calls of its own, so that several may be under way, instead of all one.
         vad_filter: Decode only where Silero hears speech, and nothing when it hears none.
 
     Raises:
@@ -50,6 +54,7 @@ class FasterWhisperEngine:
         device: Device = "auto",
         compute_type: str = "auto",
         cpu_threads: int = 0,
+        apart: bool = False,
         vad_filter: bool = True,
     ) -> None:
         if device == "auto":
@@ -61,8 +66,15 @@ class FasterWhisperEngine:
         self.device = device
         self.compute_type = compute_type
         self._vad_filter = vad_filter
+        threads = cpu_threads or min(_MOST_THREADS, cores())
+        apart = apart and device == "cpu"
         self.model = WhisperModel(
-            str(folder), device=device, compute_type=compute_type, cpu_threads=cpu_threads, local_files_only=True
+            str(folder),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=1 if apart else threads,
+            num_workers=threads if apart else 1,
+            local_files_only=True,
         )
         self._languages = frozenset(self.model.supported_languages)
         if vad_filter:

@@ -81,10 +81,17 @@ def attempts(seconds: float, *, fallback: bool) -> tuple[Attempt, ...]:
     return tuple(dict.fromkeys(ways))
 
 
-def token_limit(seconds: float, attempt: Attempt) -> int:
-    """Tokens that so much speech needs at most. A full window is generous: nobody looks at its text again."""
+def token_limit(seconds: float, attempt: Attempt, *, first: bool) -> int:
+    """Tokens that so much speech needs at most.
+
+    The first attempt has few, since a decoder that runs away uses them up: enough for Latin and Chinese letters (6 to 8
+    a second of fast speech); some scripts have two or three tokens for each letter, and are written by the next. A full
+    window is generous: nobody looks at its text again.
+    """
     if attempt.window == FULL_WINDOW:
         return min(224, 50 + int(30 * seconds))
+    if first:
+        return min(224, 14 + int(8 * seconds))
     return min(224, 20 + int(14 * seconds))
 
 

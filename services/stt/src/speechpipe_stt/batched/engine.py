@@ -7,7 +7,7 @@ import ctranslate2
 import numpy as np
 
 from speechpipe_common.logs import get_logger
-from speechpipe_stt.batched.attempts import FULL_WINDOW, WINDOWS, attempts, judge, token_limit
+from speechpipe_stt.batched.attempts import FULL_WINDOW, WINDOWS, attempts, judge
 from speechpipe_stt.batched.features import rows
 from speechpipe_stt.batched.model import Draft, WhisperCalls
 from speechpipe_stt.batched.tasks import BatchedTask, ReferenceTask, Tried
@@ -131,7 +131,7 @@ class BatchedEngine:
             [self._calls.prompt(task.context, task.language or "en") for task in tasks],
             beam_size=tasks[0].utterance.beam_size,
             temperature=tasks[0].attempt.temperature,
-            most_tokens=max(token_limit(task.speech.seconds, task.attempt) for task in tasks),
+            most_tokens=max(task.most_tokens for task in tasks),
             speech=[task.speech.seconds for task in tasks],
         )
         accepted = _accepted(tasks, drafts)
@@ -162,17 +162,21 @@ class BatchedEngine:
         for index, draft in drafts.items():
             if tasks[index].utterance.word_timestamps and draft.tokens:
                 lengths.setdefault(tasks[index].language, {})[index] = len(draft.tokens)
+        groups = [(language, some) for language, each in lengths.items() for some in self._calls.alignments(each)]
+
+        def aligned(group: tuple[str | None, list[int]]) -> list[tuple[HeardWord, ...]]:
+            language, some = group
+            return align(
+                self._reference.model,
+                self._calls.tokenizer(language or "en"),
+                rows(encoded, some),
+                [drafts[index].tokens if index in lengths[language] else () for index in some],
+                [min(tasks[index].mel.shape[1], FULL_WINDOW) for index in some],
+            )
+
         found: dict[int, tuple[HeardWord, ...]] = {}
-        for language, wanted in lengths.items():
-            for some in self._calls.alignments(wanted):
-                aligned = align(
-                    self._reference.model,
-                    self._calls.tokenizer(language or "en"),
-                    rows(encoded, some),
-                    [drafts[index].tokens if index in wanted else () for index in some],
-                    [min(tasks[index].mel.shape[1], FULL_WINDOW) for index in some],
-                )
-                found.update((index, words) for index, words in zip(some, aligned, strict=True) if index in wanted)
+        for (language, some), words in zip(groups, self._calls.each(aligned, groups), strict=True):
+            found.update((index, row) for index, row in zip(some, words, strict=True) if index in lengths[language])
         return found
 
     @staticmethod
@@ -190,7 +194,7 @@ def _accepted(tasks: Sequence[BatchedTask], drafts: Sequence[Draft]) -> dict[int
     """Note the drafts with their tasks; of those that get no further attempt, what is to stand, by index."""
     accepted: dict[int, Draft] = {}
     for index, (task, draft) in enumerate(zip(tasks, drafts, strict=True)):
-        endless = draft.length >= token_limit(task.speech.seconds, task.attempt)
+        endless = draft.length >= task.most_tokens
         endless = endless or impossible(draft.text, task.speech.seconds)
         said_twice = task.has_written(draft.text) and not loops(draft.text)
         suspicious = endless or (repeats_itself(draft.text) and not said_twice)

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
-from speechpipe_stt.batched.attempts import FRAMES_PER_SECOND, Attempt, Verdict, best
+from speechpipe_stt.batched.attempts import FRAMES_PER_SECOND, Attempt, Verdict, best, token_limit
 from speechpipe_stt.batched.features import Mel
 from speechpipe_stt.batched.model import Draft
 from speechpipe_stt.engine import Utterance
@@ -38,6 +38,11 @@ class BatchedTask:
     def attempt(self) -> Attempt:
         """The one that is due."""
         return self.attempts[len(self.tried)]
+
+    @property
+    def most_tokens(self) -> int:
+        """What the attempt that is due may write."""
+        return token_limit(self.speech.seconds, self.attempt, first=not self.tried)
 
     @property
     def group(self) -> Hashable:
