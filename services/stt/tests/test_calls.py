@@ -7,9 +7,11 @@ from itertools import chain
 from pathlib import Path
 
 import ctranslate2
+import jiwer
 import numpy as np
 import pytest
 from clips import Clip
+from whisper_normalizer.basic import BasicTextNormalizer
 
 from speechpipe_stt.batched.attempts import window_for
 from speechpipe_stt.batched.features import rows
@@ -61,6 +63,16 @@ def test_replicas_write_what_one_writes(calls: WhisperCalls, base_model: Path, h
     clips = (human * 2)[:10]
     one = WhisperCalls(FasterWhisperEngine(base_model, device="cpu", cpu_threads=1, apart=True).model)
     assert [draft.text for draft in drafts(calls, clips)] == [draft.text for draft in drafts(one, clips)]
+
+
+def test_without_rules_the_text_is_the_same(calls: WhisperCalls, base_model: Path, human: list[Clip]) -> None:
+    """Where nobody forces timestamps, as on a GPU, the decoder writes the same words, and most timestamps."""
+    model = FasterWhisperEngine(base_model, device="cpu", cpu_threads=1).model
+    free = drafts(WhisperCalls(model, rules=False), human)
+    normalize = BasicTextNormalizer()
+    texts = [[normalize(draft.text) for draft in each] for each in (drafts(calls, human), free)]
+    assert jiwer.wer(*texts) <= 0.05
+    assert len([draft for draft in free if draft.length > len(draft.tokens) + 1]) >= len(human) / 2
 
 
 @pytest.mark.parametrize(

@@ -18,5 +18,5 @@ from speechpipe_translate.engines.ctranslate2 import Decoding, placing
 )
 def test_what_is_left_open_is_chosen(device: str, compute_type: str, has_cuda: bool, expected: tuple[str, str]) -> None:
     """Without a wish it is float16 on a GPU where there is one, else int8; what is said is kept."""
-    decoding = Decoding(device=device, compute_type=compute_type, beam_size=5, max_length=256, max_batch=16)
+    decoding = Decoding(device=device, compute_type=compute_type, beam_size=5, max_length=256, max_batch=16, threads=1)
     assert placing(decoding, has_cuda) == expected

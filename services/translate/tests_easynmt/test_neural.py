@@ -81,6 +81,15 @@ def test_number_formats(converted: Path, pairs: dict[str, str], compute_type: st
     assert open_engine(settings).load(EN_DE).translate(list(pairs)) == list(pairs.values())
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_share_a_call(converted: Path, pairs: dict[str, str], threads: int) -> None:
+    """However many threads there are for the texts of a call, they come back in order, to the letter."""
+    settings = TranslateSettings(
+        translation_engine="ctranslate2", model_dir=converted, device="cpu", cpu_threads=threads, max_batch_size=5
+    )
+    assert open_engine(settings).load(EN_DE).translate(list(pairs)) == list(pairs.values())
+
+
 def test_decoding_is_bounded(settings: TranslateSettings) -> None:
     """However long the input, a translation has no more tokens than allowed."""
     short = settings.model_copy(update={"max_decoding_length": 8})

@@ -68,6 +68,13 @@ class TranslateSettings(WorkerSettings):
         description="Most tokens of a text, which is cut there, and of its translation, by ctranslate2 or easynmt.",
     )
     max_batch_size: int = Field(default=16, ge=1, le=512, description="Most texts that are translated in one call.")
+    cpu_threads: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Threads of a ctranslate2 model on a CPU, each with texts of its own; 0: as many as the worker has "
+        "cores, four at most.",
+    )
     model_threads: int = Field(
         default=2, ge=1, le=64, description="Threads that run models: language pairs in work at once."
     )

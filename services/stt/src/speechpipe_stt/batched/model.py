@@ -65,10 +65,15 @@ class WhisperCalls:
 
     Its replicas share the weights, and each computes on one thread of a CPU: that is twice as quick as two threads on
     one call, which wait for each other after each of some forty small products of a token.
+
+    Args:
+        model: Loaded.
+        rules: Force timestamps on the decoder, as CTranslate2 does; absent: on a CPU, where they cost little.
     """
 
-    def __init__(self, model: WhisperModel) -> None:
+    def __init__(self, model: WhisperModel, *, rules: bool | None = None) -> None:
         self._model = model
+        self._rules = self.on_cpu if rules is None else rules
         self._replicas = int(model.model.num_workers)
         self._threads = ThreadPoolExecutor(self._replicas, thread_name_prefix="replica")
         self._tokenizers: dict[str, Tokenizer] = {}
@@ -103,14 +108,13 @@ class WhisperCalls:
     def prompt(self, context: Sequence[int], language: str) -> list[int]:
         """What the decoder is given: hotwords and prompt, then the start of a transcript with timestamps.
 
-        CTranslate2 has rules for timestamps, which keep a decoder from saying things again, and for which it waits
-        three times for each row and step: on a GPU that is ten times what decoding takes. There the decoder is told
-        that there will be none, which ends the rules, and then that there is the first, so that it writes them by
-        itself.
+        CTranslate2's rules for timestamps keep a decoder from saying things again, but it waits three times for them in
+        each row and step: on a GPU that is ten times what decoding takes. Without them the decoder is told that there
+        will be none, which ends the rules, and then that there is the first, so that it writes them by itself.
         """
         tokenizer = self.tokenizer(language)
         before = [tokenizer.sot_prev, *context] if context else []
-        unruled = [] if self.on_cpu else [tokenizer.no_timestamps, tokenizer.timestamp_begin]
+        unruled = [] if self._rules else [tokenizer.no_timestamps, tokenizer.timestamp_begin]
         return [*before, *tokenizer.sot_sequence, *unruled]
 
     def features(self, audio: Audio) -> Mel:
