@@ -83,7 +83,8 @@ def draw(plot: Plot, path: Path) -> None:
 
 def _origin(result: Result) -> str:
     where = f", {result.machine.text}" if result.machine else ""
-    return f"`.venv/bin/python bench/{result.command}`, {result.date}{where}:"
+    device = "" if result.device == "cpu" else f" --device {result.device}"
+    return f"`.venv/bin/python bench/{result.command}{device}`, {result.date}{where}:"
 
 
 def _figures(figures: list[Figure]) -> str:

@@ -35,7 +35,7 @@ WAITING = 32
 WER_BAR = 0.5
 """Points: errors in a hundred words."""
 BARS = {"under 3 s": (4.0, 8.0), "3 to 6 s": (3.0, 6.0), "6 to 12 s": (2.5, 3.5)}
-"""Ratios alone, and with 32 waiting."""
+"""Ratios alone, and with 32 waiting; nothing was promised of a GPU."""
 SYSTEM_BAR = 10.0
 OURS: dict[str, dict[str, Any]] = {
     "greedy, word times": {"beam_size": 1},
@@ -71,6 +71,7 @@ class Peers:
         self.engine = BatchedEngine(reference)
         self.engine.warm_up()
         self.compute_type = reference.compute_type
+        self.on_cpu = reference.device == "cpu"
         self._batch = batch
 
     def plain(self, speech: Speech) -> Transcription:
@@ -140,7 +141,8 @@ def report_speed(peers: Peers, classes: dict[str, list[Speech]], rounds: int) ->
         alone, many = ratios(found, 1), ratios(found, 2)
         bars = BARS[name]
         for what, ratio, bar in (("alone", alone, bars[0]), (f"{WAITING} waiting", many, bars[1])):
-            figures.append(Figure(f"{name}, {what}, `transcribe` by ours", ratio[0], "x", bar, "higher"))
+            held = bar if peers.on_cpu else None
+            figures.append(Figure(f"{name}, {what}, `transcribe` by ours", ratio[0], "x", held, "higher"))
             figures.append(Figure("the same in CPU seconds", ratio[1], "x"))
         peer = 1000 * median(each[0].wall for each in found)
         say(
@@ -166,7 +168,8 @@ def report_system(peers: Peers, speech: list[Speech], rounds: int) -> list[Figur
         wall, cpu = ratios(found, column)
         say(f"  ours, {name}: {wall:.1f} (CPU {cpu:.1f})")
         what = f"the reference system's settings by ours, {len(many)} waiting, {name}"
-        figures += [Figure(what, wall, "x", SYSTEM_BAR, "higher"), Figure("the same in CPU seconds", cpu, "x")]
+        held = SYSTEM_BAR if peers.on_cpu else None
+        figures += [Figure(what, wall, "x", held, "higher"), Figure("the same in CPU seconds", cpu, "x")]
     return figures
 
 
