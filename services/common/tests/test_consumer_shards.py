@@ -136,8 +136,9 @@ async def test_a_job_that_waits_for_a_lone_one_is_not_claimed(clients, workers):
         (pending,) = await other.xpending_range("jobs", "workers", "-", "+", 1)
         assert pending["times_delivered"] == 1
         await asyncio.sleep(0.1)
-    for client in clients:
+    for client in clients:  # all of them first: what waits for the lone one is not begun before its end
         await client.set("go", 1)
+    for client in clients:
         await eventually(partial(is_done, client, [0]), "both jobs", 120)
 
 

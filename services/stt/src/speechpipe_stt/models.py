@@ -115,15 +115,20 @@ def load(settings: SttSettings) -> Engine:
         ModelError: the model cannot be had, or not be loaded on this device with this compute type.
     """
     folder = resolve(settings.model_size, offline=settings.model_offline, sha256=settings.model_sha256)
-    if settings.stt_engine == "batched":
-        reference = _reference(folder, settings, apart=True)
-        try:
-            engine = BatchedEngine(reference)
-            engine.warm_up()
-            return engine
-        except (RuntimeError, ValueError) as error:
-            _log.warning("reference_engine_used", reason=f"the model takes no short windows: {error}")
-    return _reference(folder, settings, apart=False)
+    batched = _batched(folder, settings) if settings.stt_engine == "batched" else None
+    return batched or _reference(folder, settings, apart=False)
+
+
+def _batched(folder: Path, settings: SttSettings) -> BatchedEngine | None:
+    """None where the model takes no short windows; it is unloaded then."""
+    reference = _reference(folder, settings, apart=True)
+    try:
+        engine = BatchedEngine(reference)
+        engine.warm_up()
+    except (RuntimeError, ValueError) as error:
+        _log.warning("reference_engine_used", reason=f"the model takes no short windows: {error}")
+        return None
+    return engine
 
 
 def _reference(folder: Path, settings: SttSettings, *, apart: bool) -> FasterWhisperEngine:
