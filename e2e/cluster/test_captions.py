@@ -17,6 +17,9 @@ from speechpipe_client.demo.scoring import error_rate
 PAUSE_SECONDS = 5
 """Silence that ends an utterance: audio that a busy machine holds up must not end one here and go on there."""
 
+DIFFERENT = 0.02
+"""Share of the words that may not be the same; one of the clips' words is more than half of it."""
+
 
 def spec(settings: Settings) -> Json:
     """The better of the models."""
@@ -34,16 +37,15 @@ def everybody() -> list[Speaker]:
 
 
 def same_words(one: dict[str, list[str]], other: dict[str, list[str]]) -> bool:
-    """Whether finals say the same words. Commas and question marks hang on less: moved by one sample of audio, a clip
-    of these loses or gains some.
+    """Whether finals say the same words, but for one in fifty.
+
+    Moved by one sample of audio, or with features that numpy's kernels for another processor round otherwise, a clip of
+    these loses or gains a comma, and one of them says "as an example" or "has an example".
     """
-    return {name: len(found) for name, found in one.items()} == {
-        name: len(found) for name, found in other.items()
-    } and all(
-        error_rate(before, after, "en") == 0
-        for name in one
-        for before, after in zip(one[name], other[name], strict=True)
-    )
+    if {name: len(found) for name, found in one.items()} != {name: len(found) for name, found in other.items()}:
+        return False
+    before, after = (" ".join(text for name in sorted(said) for text in said[name]) for said in (one, other))
+    return error_rate(before, after, "en") <= DIFFERENT
 
 
 def texts(outcomes: dict[str, Outcome]) -> dict[str, list[str]]:
