@@ -2,8 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+
+_MOST_THREADS: Final = 4
+
+
+def model_threads(asked: int) -> int:
+    """Threads of a model on a CPU: as many as were asked for; for 0, the cores there are, four at most."""
+    return asked or min(_MOST_THREADS, cores())
 
 
 def cores(quota: Path = _QUOTA) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, restore_speech_timestamps
 
-from speechpipe_common.cores import cores
+from speechpipe_common.cores import model_threads
 from speechpipe_stt.engine import EngineError, HeardWord, Transcription, Utterance
 from speechpipe_stt.gpu import keep_memory
 from speechpipe_stt.guards import Evidence
@@ -20,8 +20,6 @@ Device = Literal["auto", "cpu", "cuda"]
 
 TEMPERATURES: Final = (0.0, 0.4, 0.8)
 """Whisper's own ladder has six; three find the same way out of a loop at half the longest delay."""
-
-_MOST_THREADS: Final = 4
 
 _CONTEXT_TOKENS: Final = 100
 """Most tokens of prompt and of hotwords each; with the longest answer they fit the decoder's 448."""
@@ -66,7 +64,7 @@ class FasterWhisperEngine:
         self.device = device
         self.compute_type = compute_type
         self._vad_filter = vad_filter
-        threads = cpu_threads or min(_MOST_THREADS, cores())
+        threads = model_threads(cpu_threads)
         apart = apart and device == "cpu"
         self.model = WhisperModel(
             str(folder),

@@ -23,7 +23,7 @@ _END: Final = "</s>"
 
 _PATIENCE: Final = 2.0
 """Texts that are to be finished before the best is taken, for each that is kept. With 1 a text with a hole is taken now
-and then, since it was finished sooner ("die schläft" for "die Katze schläft"); EasyNMT, which looks whether those
+and then, since it was finished sooner ("dieind liest" for "die Katze liest"); EasyNMT, which looks whether those
 that are not finished may be better, never took one."""
 
 

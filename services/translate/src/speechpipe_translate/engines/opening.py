@@ -1,15 +1,11 @@
 """Which engine the settings ask for."""
 
-from typing import Final
-
-from speechpipe_common.cores import cores
+from speechpipe_common.cores import model_threads
 from speechpipe_translate.engines.apertium import ApertiumEngine
 from speechpipe_translate.engines.base import Engine
 from speechpipe_translate.engines.ctranslate2 import CTranslate2Engine, Decoding
 from speechpipe_translate.engines.easynmt import EasyNMTEngine
 from speechpipe_translate.settings import TranslateSettings
-
-MOST_THREADS: Final = 4
 
 
 def open_engine(settings: TranslateSettings) -> Engine:
@@ -26,7 +22,7 @@ def open_engine(settings: TranslateSettings) -> Engine:
         beam_size=settings.beam_size,
         max_length=settings.max_decoding_length,
         max_batch=settings.max_batch_size,
-        threads=settings.cpu_threads or min(MOST_THREADS, cores()),
+        threads=model_threads(settings.cpu_threads),
     )
     neural = CTranslate2Engine if settings.translation_engine == "ctranslate2" else EasyNMTEngine
     return neural(settings.model_dir, settings.easynmt_model, decoding, offline=settings.model_offline)
