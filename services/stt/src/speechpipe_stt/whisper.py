@@ -74,7 +74,9 @@ class FasterWhisperEngine:
             num_workers=threads if apart else 1,
             local_files_only=True,
         )
-        self._languages = frozenset(self.model.supported_languages)
+        # faster-whisper names Cantonese too, which only large-v3 and what was made of it have a token for.
+        known = self.model.hf_tokenizer.token_to_id
+        self._languages = frozenset(code for code in self.model.supported_languages if known(f"<|{code}|>"))
         if vad_filter:
             warm_up()
 
