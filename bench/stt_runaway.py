@@ -65,7 +65,7 @@ def runaway(text: str, seconds: float) -> bool:
 class Contest:
     """The engine, and the reference engine on the same model."""
 
-    def __init__(self, device: str, threads: int) -> None:
+    def __init__(self, device: str, threads: int, *, rules: bool | None = None) -> None:
         self._reference = FasterWhisperEngine(
             fetch(ASSETS["whisper-base"]),
             device=device,  # type: ignore[arg-type]  # one of the parser's choices
@@ -73,7 +73,7 @@ class Contest:
             apart=True,
             vad_filter=False,
         )
-        self._engine = BatchedEngine(self._reference)
+        self._engine = BatchedEngine(self._reference, rules=rules)
 
     def decode(self, cases: Sequence[Case]) -> list[Outcome]:
         """All of them together."""
@@ -176,13 +176,16 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="threads on a CPU; 0 leaves it to CTranslate2")
+    parser.add_argument("--without-rules", action="store_true", help="decode on a CPU as on a GPU: force no timestamps")
     options = parser.parse_args()
-    path = cache_root() / "runaway" / f"{code_digest()}-{options.device}.jsonl"
+    ruled = "-unruled" if options.without_rules else ""
+    path = cache_root() / "runaway" / f"{code_digest()}-{options.device}{ruled}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     known = {each.number for each in read(path)}
     numbers = [one for one in range(options.first, options.first + options.decodes) if one not in known]
     if numbers:
-        decode_missing(Contest(options.device, options.threads), read_all(options.speech), numbers, path)
+        contest = Contest(options.device, options.threads, rules=False if options.without_rules else None)
+        decode_missing(contest, read_all(options.speech), numbers, path)
     outcomes = list({each.number: each for each in read(path)}.values())
     say(table(outcomes))
     return 1 if any(each.held_against_us for each in outcomes) else 0

@@ -89,9 +89,15 @@ def test_after_babble_only_probable_words_are_believed() -> None:
     assert not judge(LOOP, suspicious=False, fallback=True, first=True).babbled
     assert not judge(SILENCE, suspicious=False, fallback=True, first=True).babbled
     for probability, good in ((-0.4, True), (-0.7, False)):
-        evidence = Evidence(0.1, probability, 1.0)
+        evidence = Evidence(0.45, probability, 1.0)
         assert judge(evidence, suspicious=False, fallback=True, first=False, babbled=True).good is good
         assert judge(evidence, suspicious=False, fallback=True, first=False).good
+
+
+def test_after_babble_what_looks_like_speech_in_a_wider_window_is_believed() -> None:
+    """A faint "Hello world" of 0.7 s: over and over in the first window, once in those that follow."""
+    evidence = Evidence(0.26, -0.68, 0.6)
+    assert judge(evidence, suspicious=False, fallback=True, first=False, babbled=True).good
 
 
 def test_silence_is_believed_the_second_time() -> None:

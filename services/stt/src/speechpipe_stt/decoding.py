@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from speechpipe_common.consumer import Entry, together
+from speechpipe_common.cores import model_threads
 from speechpipe_common.messages import AudioJob
 from speechpipe_common.scheduling import Pace
 from speechpipe_stt import jobs
@@ -19,6 +20,9 @@ from speechpipe_stt.scheduling import PRIOR_SECONDS, RETRY_SECONDS, Waiting, cho
 LOOK_AHEAD_SECONDS: Final = 0.15
 """Before the predicted end of a call, when the next jobs are read: enough to fetch their audio and find its features.
 Not sooner, since until then an idle worker may take them, and others may come that are more urgent."""
+
+PREPARING: Final = model_threads(0)
+"""Threads that find speech and features: a second of audio takes 1 ms and more of one, and a GPU decodes hundreds."""
 
 Stale = Literal["expired", "overtaken"]
 
@@ -61,7 +65,7 @@ class Decoding:
         self._metrics = metrics
         self._working: asyncio.Task[None] | None = None
         self._name = model
-        self._preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare")
+        self._preparing = ThreadPoolExecutor(PREPARING, thread_name_prefix="prepare")
         self._orders: dict[Waiting, Order] = {}
         self._pace = Pace(PRIOR_SECONDS)
         self._called = 0
@@ -69,8 +73,11 @@ class Decoding:
         self._changed = asyncio.Event()
 
     async def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
-        """What each utterance needs of the model."""
-        return await asyncio.get_running_loop().run_in_executor(self._preparing, self._engine.prepare, batch)
+        """What each utterance needs of the model; in order."""
+        calls = [
+            asyncio.get_running_loop().run_in_executor(self._preparing, self._engine.prepare, [each]) for each in batch
+        ]
+        return [task for found in await asyncio.gather(*calls) for task in found]
 
     def enqueue(self, entry: Entry[AudioJob], task: Task) -> Order:
         """Let the task of a job wait for the model; ``outcome`` must be awaited for it."""

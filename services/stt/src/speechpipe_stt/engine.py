@@ -110,7 +110,7 @@ class SteppingEngine(Engine, Protocol):
         ...
 
     def prepare(self, batch: Sequence[Utterance]) -> list[Task | Transcription | EngineError]:
-        """What each utterance needs of the model: a task, or nothing. May run beside a call of ``step``."""
+        """What each utterance needs of the model: a task, or nothing. Calls may overlap, and run beside ``step``."""
         ...
 
     def step(self, tasks: Sequence[Task]) -> list[Transcription | EngineError | Task]:

@@ -99,8 +99,9 @@ def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool, 
     """Whether a text may stand.
 
     Where a decoder says a phrase over and over of audio that may hold no speech (clicks), a higher temperature has it
-    say something else, as made up as the first; so what comes after must be more probable than other text. Faint speech
-    looks like silence too, but does not come out as a phrase over and over.
+    say something else, as made up as the first; so what comes after must be more probable than other text, unless it
+    comes from an attempt to which the audio looks like silence no more (a faint "Hello world": no-speech 0.37, then
+    0.26; what was no speech stayed at 0.40 and more in 1,600 pieces).
 
     Clear speech whose text is only improbable gets one other attempt, which tells whether the window was too short.
     More of them bring no better words (of Polish that base is at a loss with: neither in a full window nor at a higher
@@ -115,12 +116,12 @@ def judge(evidence: Evidence, *, suspicious: bool, fallback: bool, first: bool, 
         babbled: An earlier attempt did.
     """
     repetitive = evidence.compression_ratio > REPETITIVE or suspicious
-    doubtful = babbled or evidence.no_speech_probability > DOUBTFUL
+    doubtful = evidence.no_speech_probability > DOUBTFUL
     if invented(evidence):
         rank = (False, evidence.average_log_probability)
         return Verdict(good=not first, again=True, babbled=repetitive, rank=rank)
     least = IMPROBABLE if fallback else VERY_IMPROBABLE
-    if babbled:
+    if babbled and doubtful:
         least = LOW_LOG_PROBABILITY
     improbable = evidence.average_log_probability < least and (fallback or doubtful)
     return Verdict(

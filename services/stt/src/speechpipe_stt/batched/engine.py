@@ -42,11 +42,12 @@ class BatchedEngine:
 
     Args:
         reference: The model, loaded; decodes what does not fit a window.
+        rules: See ``WhisperCalls``.
     """
 
-    def __init__(self, reference: FasterWhisperEngine) -> None:
+    def __init__(self, reference: FasterWhisperEngine, *, rules: bool | None = None) -> None:
         self._reference = reference
-        self._calls = WhisperCalls(reference.model)
+        self._calls = WhisperCalls(reference.model, rules=rules)
 
     @property
     def batch_size(self) -> int:
