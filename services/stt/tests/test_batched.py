@@ -1,6 +1,7 @@
 """The batched engine beside the reference engine, on real speech, cut words and noise."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from clips import Clip
 from whisper_normalizer.basic import BasicTextNormalizer
 
 from speechpipe_stt.batched.engine import LONGEST_SECONDS, BatchedEngine
+from speechpipe_stt.batched.tasks import BatchedTask
 from speechpipe_stt.engine import Audio, EngineError, Transcription, Utterance
 from speechpipe_stt.guards import impossible, without_loops
 from speechpipe_stt.whisper import FasterWhisperEngine
@@ -102,6 +104,23 @@ def test_what_fails_comes_again_and_holds_up_nobody(engine: BatchedEngine, spoke
         again += len(returned)
     # Base is at a loss with some of the Polish and Hindi; with most of the rest it is not.
     assert 1 <= again <= len(spoken) // 2
+
+
+def test_utterances_are_prepared_side_by_side(engine: BatchedEngine, spoken: list[Clip]) -> None:
+    """Threads that find speech, features and prompts at the same time find what one finds after the other."""
+    utterances = [
+        Utterance(clip.audio, clip.language, prompt=f"{clip.text} {number}", hotwords=clip.name)
+        for number, clip in enumerate(spoken * 3)
+    ]
+
+    def tasks(prepared: Iterable[object]) -> list[tuple[Hashable, bytes]]:
+        found = [each for each in prepared if isinstance(each, BatchedTask)]
+        assert len(found) == len(utterances)
+        return [(each.context, each.mel.tobytes()) for each in found]
+
+    with ThreadPoolExecutor(4) as threads:
+        together = tasks(chain.from_iterable(threads.map(engine.prepare, [[each] for each in utterances])))
+    assert together == tasks(engine.prepare(utterances))
 
 
 @pytest.mark.parametrize("beam_size", [1, 5])
