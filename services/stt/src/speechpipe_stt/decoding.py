@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from speechpipe_common.consumer import Entry, together
-from speechpipe_common.cores import model_threads
 from speechpipe_common.messages import AudioJob
 from speechpipe_common.scheduling import Pace
 from speechpipe_stt import jobs
@@ -20,9 +19,6 @@ from speechpipe_stt.scheduling import PRIOR_SECONDS, RETRY_SECONDS, Waiting, cho
 LOOK_AHEAD_SECONDS: Final = 0.15
 """Before the predicted end of a call, when the next jobs are read: enough to fetch their audio and find its features.
 Not sooner, since until then an idle worker may take them, and others may come that are more urgent."""
-
-PREPARING: Final = model_threads(0)
-"""Threads that find speech and features: a second of audio takes 1 ms and more of one, and a GPU decodes hundreds."""
 
 Stale = Literal["expired", "overtaken"]
 
@@ -54,10 +50,19 @@ class Decoding:
         thread: The one thread that the model is used from.
         metrics: Counts calls.
         model: Its name, for traces.
+        preparing: Threads that find speech and features: a second of audio takes 1 ms and more of one, and a GPU
+            decodes hundreds in a second.
     """
 
     def __init__(
-        self, engine: Engine, most: int, thread: ThreadPoolExecutor, metrics: SttMetrics, model: str = ""
+        self,
+        engine: Engine,
+        most: int,
+        thread: ThreadPoolExecutor,
+        metrics: SttMetrics,
+        model: str = "",
+        *,
+        preparing: int = 1,
     ) -> None:
         self._engine: SteppingEngine = engine if isinstance(engine, SteppingEngine) else OneByOne(engine)
         self._most = most
@@ -65,7 +70,7 @@ class Decoding:
         self._metrics = metrics
         self._working: asyncio.Task[None] | None = None
         self._name = model
-        self._preparing = ThreadPoolExecutor(PREPARING, thread_name_prefix="prepare")
+        self._preparing = ThreadPoolExecutor(preparing, thread_name_prefix="prepare")
         self._orders: dict[Waiting, Order] = {}
         self._pace = Pace(PRIOR_SECONDS)
         self._called = 0

@@ -9,6 +9,7 @@ from typing import Final
 
 from speechpipe_common import process
 from speechpipe_common.consumer import Entry, ShardContext, Work, WorkerContext, serve_worker
+from speechpipe_common.cores import model_threads
 from speechpipe_common.keys import SAMPLE_RATE, STT_GROUP
 from speechpipe_common.logs import configure, get_logger
 from speechpipe_common.messages import AudioJob, Failure
@@ -170,7 +171,8 @@ async def serve(settings: SttSettings, stop: asyncio.Event, loader: EngineLoader
         _log.info("model_loaded", model=settings.model_size, seconds=round(time.monotonic() - began, 2))
         # More than it can decode together would only be kept from idle workers.
         most = (settings.max_batch_size or engine.batch_size) if isinstance(engine, SteppingEngine) else 1
-        decoding = Decoding(engine, most, executor, metrics, settings.model_size)
+        threads = model_threads(settings.cpu_threads)
+        decoding = Decoding(engine, most, executor, metrics, settings.model_size, preparing=threads)
         return Work(
             streams=(context.keys.audio_jobs, context.keys.audio_partials),
             group=STT_GROUP,
